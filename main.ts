@@ -1,0 +1,92 @@
+/** Who am I? A CNI plugin when a runtime calls (CNI_COMMAND), else the operator's command line. */
+import { CniError, Code } from "./src/cni/error.ts";
+import { answer, type Plugin } from "./src/cni/plugin.ts";
+
+/** Names under which this executable is the IPAM plugin. */
+const IPAM_NAMES = ["routetable-ipam", "route-table"];
+
+/** Set by the executable itself for Deno (scripts/build.ts): not the caller's, not for children. */
+const OWN_VARIABLES = ["DENO_NO_UPDATE_CHECK", "DENO_DIR", "DENO_NO_PACKAGE_JSON"];
+
+/** The name this program was called by; the process's own arguments hold it as the runtime wrote it. */
+function calledAs(): string {
+  const [name = ""] = Deno.readTextFileSync("/proc/self/cmdline").split("\0");
+  return name.slice(name.lastIndexOf("/") + 1);
+}
+
+/** Milliseconds that VERSION waits for a question: a runtime may leave standard input open and say nothing. */
+const VERSION_WAIT = 100;
+
+async function readStdin(verb: string | undefined): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  const buffer = new Uint8Array(65536);
+  // Reading synchronously starts no thread; only a question that may never end is worth one.
+  for (;;) {
+    const length = verb === "VERSION" ? await readInTime(buffer) : Deno.stdin.readSync(buffer);
+    if (length === null) return decode(chunks);
+    chunks.push(buffer.slice(0, length));
+    if (verb === "VERSION" && isComplete(decode(chunks))) return decode(chunks);
+  }
+}
+
+/** As Deno.stdin.read(), or null when nothing comes in time; the read that is left behind ends with the process. */
+async function readInTime(buffer: Uint8Array): Promise<number | null> {
+  const { promise, resolve } = Promise.withResolvers<null>();
+  const timer = setTimeout(() => resolve(null), VERSION_WAIT);
+  const length = await Promise.race([Deno.stdin.read(buffer), promise]);
+  clearTimeout(timer);
+  return length;
+}
+
+function decode(chunks: readonly Uint8Array[]): string {
+  const text = new TextDecoder();
+  return chunks.map((chunk) => text.decode(chunk, { stream: true })).join("") + text.decode();
+}
+
+function isComplete(json: string): boolean {
+  try {
+    JSON.parse(json);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Loads what the verb needs and no more: start-up is on the way of every container. */
+async function loadPlugin(environment: Record<string, string>): Promise<Plugin> {
+  const { realWorld } = await import("./src/system/world.ts");
+  const interrupted = new AbortController();
+  const stop = () =>
+    interrupted.abort(new CniError(Code.interrupted, "Cannot finish: interrupted by a signal; everything was undone"));
+  for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, stop);
+  const world = realWorld(environment, interrupted.signal);
+  const { routetable } = await import("./src/routetable/plugin.ts");
+  const ipam = routetable(world);
+  if (IPAM_NAMES.includes(calledAs())) return ipam;
+  const { vxlan } = await import("./src/vxlan/plugin.ts");
+  return vxlan(world, Object.fromEntries(IPAM_NAMES.map((name) => [name, ipam])));
+}
+
+async function main(): Promise<number> {
+  const environment = Deno.env.toObject();
+  for (const name of OWN_VARIABLES) {
+    delete environment[name];
+    Deno.env.delete(name);
+  }
+  if (environment.CNI_COMMAND === undefined) {
+    const { runCommandLine } = await import("./src/cli/command_line.ts");
+    const { install } = await import("./src/system/install.ts");
+    return await runCommandLine(Deno.args, { install: (binDir) => install(Deno.execPath(), binDir) });
+  }
+  const plugin: Plugin = async (invocation) => await (await loadPlugin(environment))(invocation);
+  const { stdout, code } = await answer(plugin, environment, () => readStdin(environment.CNI_COMMAND));
+  if (stdout !== "") writeAll(`${stdout}\n`);
+  return code;
+}
+
+function writeAll(text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+}
+
+main().then((code) => Deno.exit(code));

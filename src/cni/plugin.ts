@@ -1,0 +1,54 @@
+/** A plugin is a function; this runs one as the CNI specification wants it: JSON out, an exit code, nothing else. */
+import { type CniError, Code, toCniError } from "./error.ts";
+import { decodeObject, type Invocation, readInvocation, readVerb } from "./invocation.ts";
+import { encodeResult, isVersion, LATEST, type Result, VERSIONS } from "./result.ts";
+
+/** ADD returns a result, all other verbs nothing; failures are thrown. */
+export type Plugin = (invocation: Invocation) => Promise<Result | undefined>;
+
+export interface Answer {
+  /** JSON, or empty where the verb has no answer. */
+  stdout: string;
+  /** Exit code: 0 or 1. */
+  code: number;
+}
+
+/** Answers one call; never throws. `readStdin` is called once. */
+export async function answer(
+  plugin: Plugin,
+  environment: Readonly<Record<string, string>>,
+  readStdin: () => Promise<string>,
+): Promise<Answer> {
+  let stdin = "";
+  try {
+    const verb = readVerb(environment);
+    stdin = await readStdin();
+    if (verb === "VERSION") return { stdout: versions(stdin), code: 0 };
+    const invocation = readInvocation(verb, environment, stdin);
+    const result = await plugin(invocation);
+    if (result === undefined) return { stdout: "", code: 0 };
+    return { stdout: JSON.stringify(encodeResult(result, invocation.config.cniVersion)), code: 0 };
+  } catch (error) {
+    return { stdout: JSON.stringify(encodeError(toCniError(error), stdin)), code: 1 };
+  }
+}
+
+/** The answer to VERSION, in the version of the question; an empty or broken question is no reason to fail. */
+function versions(stdin: string): string {
+  return JSON.stringify({ cniVersion: askedVersion(stdin), supportedVersions: VERSIONS });
+}
+
+function encodeError({ code, message, details }: CniError, stdin: string): Record<string, unknown> {
+  return { cniVersion: askedVersion(stdin), code, msg: message, ...(details === "" ? {} : { details }) };
+}
+
+function askedVersion(stdin: string): string {
+  try {
+    const { cniVersion = "0.1.0" } = decodeObject(stdin);
+    return isVersion(cniVersion) ? cniVersion : LATEST;
+  } catch (error) {
+    // What cannot be decoded has no version: ours, then.
+    if (toCniError(error).code === Code.decoding) return LATEST;
+    throw error;
+  }
+}

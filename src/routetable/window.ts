@@ -1,0 +1,140 @@
+/**
+ * The window in which a claim spreads: listens to route changes and to the broadcast domain, and says who keeps the address.
+ *
+ * A route of another node's may belong to somebody who has the address, or to somebody who claims it at this very moment. Claimants
+ * hear each other's probes; of two, the one with the lower hardware address of its device keeps the claim, and both sides compare the same two values.
+ */
+import { ENOBUFS, failedWith } from "../errno.ts";
+import { ethertype, hear, probe } from "../frame.ts";
+import { bits, type Ip, ipToBytes, sameIp } from "../ip.ts";
+import { mac as macCodec } from "../netlink/codec.ts";
+import type { RouteMessage } from "../netlink/format.ts";
+import { routeEvents, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE } from "../netlink/rtnetlink.ts";
+import type { Netns, Socket, World } from "../world.ts";
+
+/** The device of a claim, on the host. */
+export interface Device {
+  index: number;
+  name: string;
+  mac: string;
+  /** Whether it has a broadcast domain to be asked. */
+  probes: boolean;
+}
+
+/** Why an address cannot be kept; undefined: it is ours. */
+export type Verdict = string | undefined;
+
+/** Probes in one window. */
+const PROBES = 3;
+/** Milliseconds in which the owner of a foreign route may show itself as a claimant. */
+const GRACE = 40;
+/** Milliseconds beyond the window in which the route of a claimant that gave up may still be there. */
+const LINGER = 2000;
+
+export interface Watch extends Disposable {
+  /** Waits the window out; the route must have been installed after the watch began. */
+  verdict(timeout: number): Promise<Verdict>;
+}
+
+/** Begins to listen for everything that concerns one address; before its route is installed. */
+export function watch(world: World, host: Netns, device: Device, ip: Ip): Watch {
+  const events = host.netlink([ip.version === 4 ? RTNLGRP_IPV4_ROUTE : RTNLGRP_IPV6_ROUTE]);
+  const address = ipToBytes(ip);
+  const frames = device.probes ? host.packet(ethertype(address), device.index) : undefined;
+  const own = macCodec.encode(device.mac);
+  const foreign = new Map<string, RouteMessage>();
+  let beaten = 0;
+  let lost: Verdict;
+  let graceEnd: number | undefined;
+
+  function hearRoutes(): void {
+    for (const { added, route } of drain(events).flatMap(routeEvents)) {
+      if (route.to === undefined || route.length !== bits(ip.version) || !sameIp(route.to, ip)) continue;
+      if (route.oif === device.index) continue;
+      const key = `${route.table}/${route.priority ?? 0}/${route.protocol}`;
+      if (!added) foreign.delete(key);
+      else foreign.set(key, route);
+      // Gone or not: somebody else had it a moment ago.
+      if (beaten === 0 && graceEnd === undefined) {
+        graceEnd = world.now() + (frames === undefined ? 0 : GRACE);
+        sendProbe();
+      }
+    }
+  }
+
+  function hearFrames(): void {
+    if (frames === undefined) return;
+    for (const frame of drain(frames)) {
+      const heard = hear(frame);
+      if (heard === undefined || !equal(heard.address, address) || equal(heard.mac, own)) continue;
+      if (heard.kind === "use") lost = `it is in use by ${macCodec.decode(heard.mac)}`;
+      else if (compare(own, heard.mac) < 0) beaten++;
+      else lost ??= `${macCodec.decode(heard.mac)} claims it at the same time`;
+      // The other side must hear of us, whoever wins.
+      if (heard.kind === "probe") sendProbe();
+    }
+  }
+
+  function sendProbe(): void {
+    if (frames !== undefined) trySend(frames, probe(address, own));
+  }
+
+  return {
+    async verdict(timeout) {
+      const start = world.now();
+      const sockets = [events, ...(frames === undefined ? [] : [frames])];
+      let sent = 0;
+      for (;;) {
+        const elapsed = world.now() - start;
+        if (sent < PROBES && elapsed >= sent * timeout / PROBES) {
+          sendProbe();
+          sent++;
+        }
+        hearRoutes();
+        hearFrames();
+        if (lost !== undefined) return lost;
+        world.interrupted.throwIfAborted();
+        const graced = graceEnd === undefined || beaten > 0 ? Infinity : graceEnd;
+        if (world.now() >= graced) return "a route of another node leads to it";
+        const left = timeout - elapsed;
+        if (left <= 0 && graced === Infinity) {
+          if (foreign.size === 0) return undefined;
+          if (left < -LINGER) return "a route of another node leads to it, and stays";
+        }
+        const next = sent < PROBES ? sent * timeout / PROBES - elapsed : Infinity;
+        const wait = Math.min(left > 0 ? left : LINGER + left, next, graced - world.now());
+        await world.readable(sockets, Math.max(1, wait));
+      }
+    },
+    [Symbol.dispose]() {
+      events[Symbol.dispose]();
+      frames?.[Symbol.dispose]();
+    },
+  };
+}
+
+/** A frame that cannot be sent is like one that is lost on the way. */
+function trySend(socket: Socket, frame: Uint8Array): void {
+  try {
+    socket.send(frame);
+  } catch (error) {
+    if (!failedWith(error, 100, ENOBUFS)) throw error;
+  }
+}
+
+function drain(socket: Socket): Uint8Array[] {
+  const out: Uint8Array[] = [];
+  for (let datagram = socket.receive(false); datagram !== undefined; datagram = socket.receive(false)) {
+    out.push(datagram);
+  }
+  return out;
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return compare(a, b) === 0;
+}
+
+function compare(a: Uint8Array, b: Uint8Array): number {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return (a[i] ?? 0) - (b[i] ?? 0);
+  return 0;
+}

@@ -1,0 +1,40 @@
+/** Programs: found in folders, run with an environment and standard input of their own. */
+import type { Output } from "../world.ts";
+
+/** Full path of the first executable file of this name, and whether it is the program that runs now. */
+export function find(name: string, folders: readonly string[]): { path: string; self: boolean } | undefined {
+  for (const folder of folders) {
+    const path = `${folder}/${name}`;
+    try {
+      const file = Deno.statSync(path);
+      if (!file.isFile || ((file.mode ?? 0) & 0o111) === 0) continue;
+      const self = Deno.statSync("/proc/self/exe");
+      return { path, self: file.ino === self.ino && file.dev === self.dev };
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) continue;
+      throw error;
+    }
+  }
+  return undefined;
+}
+
+/** Runs a program to its end. */
+export async function execute(
+  path: string,
+  environment: Readonly<Record<string, string>>,
+  stdin: string,
+): Promise<Output> {
+  const child = new Deno.Command(path, {
+    env: { ...environment },
+    clearEnv: true,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  // A program that ends before it has read everything closes the pipe: what it printed still counts.
+  await writer.write(new TextEncoder().encode(stdin)).then(() => writer.close()).catch(() => {});
+  const { code, stdout, stderr } = await child.output();
+  const text = new TextDecoder();
+  return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+}

@@ -1,0 +1,26 @@
+/** The real world, put together. */
+import type { World } from "../world.ts";
+import { execute, find } from "./command.ts";
+import { hostNetns, openNetns } from "./netns.ts";
+import { readable } from "./socket.ts";
+import { fileStore } from "./store.ts";
+
+/** `environment` is what the runtime gave, without what this executable puts there itself. */
+export function realWorld(environment: Readonly<Record<string, string>>, interrupted: AbortSignal): World {
+  const log = environment.VXLAN_CNI_LOG ?? "";
+  return {
+    environment,
+    now: () => performance.now(),
+    random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
+    log(text) {
+      if (log !== "") console.error(`${new Date().toISOString()} ${text}`);
+    },
+    interrupted,
+    host: hostNetns,
+    netns: openNetns,
+    readable,
+    store: fileStore(),
+    find,
+    execute,
+  };
+}

@@ -1,0 +1,83 @@
+/** CHECK: no difference between what ADD made and what there is. */
+import { CniError, Code } from "../cni/error.ts";
+import type { Invocation } from "../cni/invocation.ts";
+import { invalid } from "../cni/schema.ts";
+import { decodeResult, type Result } from "../cni/result.ts";
+import { KernelError } from "../errno.ts";
+import { contains, parseCidr, parseIp } from "../ip.ts";
+import { type Rtnetlink, rtnetlink } from "../netlink/rtnetlink.ts";
+import type { NetObject } from "../state/object.ts";
+import { compare, complaints } from "../state/plan.ts";
+import type { Netns, World } from "../world.ts";
+import { findAttachments } from "./attachments.ts";
+import { chooseNetwork, type Network, readConfig } from "./config.ts";
+import { gateways, hostSide, vtepDevice } from "./host.ts";
+import { type BuiltIn, callIpam } from "./ipam.ts";
+import { bypass, containerObjects, hostLinks, vxlanName } from "./objects.ts";
+
+export async function check(world: World, builtIn: BuiltIn, invocation: Invocation): Promise<undefined> {
+  const { prevResult } = invocation.config.raw;
+  if (prevResult === undefined) throw invalid("prevResult", "the result of ADD", undefined);
+  const previous = decodeResult(prevResult, "prevResult");
+  const config = readConfig(invocation.config.raw);
+  const recorded = findAttachments(world.store, invocation)[0];
+  const network = config.networks.find(({ name }) => name === recorded?.network) ?? chooseNetwork(config, invocation);
+  using host = world.host();
+  using kernel = rtnetlink(host.netlink());
+  using netns = openContainer(world, invocation.netns);
+  using inside = rtnetlink(netns.netlink());
+  const wrong = [
+    ...complaints(compare(kernel, [...hostLinks(network, vtepDevice(kernel, network)), ...bypass(network)])),
+    ...missingGateways(kernel, network),
+    ...complaints(compare(inside, wantedInside(kernel, network, invocation, previous))),
+  ];
+  if (wrong.length > 0) {
+    throw new CniError(
+      Code.checkFailed,
+      `Cannot confirm "${invocation.ifname}" of container "${invocation.containerId}": ${wrong.join("; ")}`,
+    );
+  }
+  const ips = ownIps(previous, network, invocation).flatMap((text) => parseCidr(text)?.ip ?? []);
+  const { macvlanIndex } = hostSide(kernel, network);
+  await callIpam(world, builtIn, invocation, { verb: "CHECK", network, linkIndex: macvlanIndex, ips });
+}
+
+function openContainer(world: World, path: string): Netns {
+  try {
+    return world.netns(path);
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error;
+    throw new CniError(Code.invalidNetns, `Cannot use CNI_NETNS "${path}": ${error.message}`, "", { cause: error });
+  }
+}
+
+function missingGateways(kernel: Rtnetlink, network: Network): string[] {
+  const index = kernel.link(`mv_${network.name}`)?.index;
+  const found = index === undefined ? [] : gateways(kernel, network, index);
+  return network.prefixes.filter(({ ip }) => !found.some((one) => one.ip.version === ip.version))
+    .map(({ ip }) => `gateway address of IPv${ip.version} on "mv_${network.name}" is missing`);
+}
+
+/** The addresses of a result that are on our interface. */
+function ownIps({ interfaces, ips }: Result, { prefixes }: Network, { ifname }: Invocation): string[] {
+  return ips.filter(({ address, interface: index }) => {
+    const cidr = parseCidr(address);
+    const named = index === undefined ? undefined : interfaces?.[index];
+    return cidr !== undefined && prefixes.some((prefix) => contains(prefix, cidr.ip)) &&
+      (named === undefined || named.name === ifname);
+  }).map(({ address }) => address);
+}
+
+/** What the result promised. Its hardware address is not: a plugin after ours in the chain may have changed it. */
+function wantedInside(kernel: Rtnetlink, network: Network, invocation: Invocation, previous: Result): NetObject[] {
+  const { ifname } = invocation;
+  const addresses = ownIps(previous, network, invocation).flatMap((text) => parseCidr(text) ?? []);
+  const routes = previous.routes.flatMap(({ dst, gw }) => {
+    const to = parseCidr(dst);
+    const gateway = gw === undefined ? undefined : parseIp(gw);
+    const ours = gateway !== undefined && network.prefixes.some((prefix) => contains(prefix, gateway));
+    return to !== undefined && ours ? [{ to, gateway }] : [];
+  });
+  const macvlanOn = kernel.link(vxlanName(network))?.index;
+  return [{ kind: "link", name: ifname, macvlanOn }, ...containerObjects(ifname, addresses, routes)];
+}

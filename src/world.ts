@@ -1,0 +1,69 @@
+/** The outside world as a value: all that this program may touch. `system/` builds the real one, tests build their own. */
+
+/** A datagram socket that stays in the namespace it was opened in. */
+export interface Socket extends Disposable {
+  /** Sends one datagram; throws KernelError. */
+  send(datagram: Uint8Array): void;
+  /** The next datagram; waits up to 5 s with `wait`, else returns undefined when there is none. Throws KernelError. */
+  receive(wait: boolean): Uint8Array | undefined;
+}
+
+/** An open network namespace. */
+export interface Netns extends Disposable {
+  readonly path: string;
+  /** File descriptor of this process, for IFLA_NET_NS_FD. */
+  readonly fd: number;
+  /** Device and inode: equal for two paths to the same namespace. */
+  readonly identity: string;
+  /** An rtnetlink socket; `groups` are RTNLGRP_* numbers to listen to. */
+  netlink(groups?: readonly number[]): Socket;
+  /** Whole Ethernet frames of one EtherType (host order) on one device, both ways. */
+  packet(ethertype: number, ifindex: number): Socket;
+  /** Writes below /proc/sys/net of this namespace, e.g. `ipv6/conf/eth0/accept_ra`. A key that the kernel does not have is passed over. */
+  sysctl(key: string, value: string): void;
+}
+
+/** An exclusive lock that the kernel gives back when the process dies. */
+export type Lock = Disposable;
+
+/** Files below `/run/vxlan-cni`; names are relative to it. */
+export interface Store {
+  read(name: string): string | undefined;
+  /** Replaces the file as a whole: a temporary name, then rename. */
+  write(name: string, content: string): void;
+  remove(name: string): void;
+  rename(from: string, to: string): void;
+  /** Names in a folder, sorted; none when there is no such folder. */
+  list(folder: string): string[];
+  /** Takes the lock of this name at once; undefined when somebody holds it or, without `create`, when there is no such file. */
+  tryLock(name: string, create: boolean): Lock | undefined;
+  /** Waits for the lock of this name; its file is made when it is missing. */
+  lock(name: string): Promise<Lock>;
+}
+
+export interface Output {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+export interface World {
+  readonly environment: Readonly<Record<string, string>>;
+  /** Milliseconds of a clock that only goes forward. */
+  now(): number;
+  random(bytes: number): Uint8Array;
+  /** For VXLAN_CNI_LOG: nothing when it is not set. */
+  log(text: string): void;
+  /** Aborted at SIGTERM and SIGINT: undo, then end. */
+  readonly interrupted: AbortSignal;
+  /** This process's own network namespace. */
+  host(): Netns;
+  /** Opens a namespace by path; throws KernelError (ENOENT, or EINVAL when it is not a network namespace). */
+  netns(path: string): Netns;
+  /** Waits until one of the sockets has a datagram (true), or for `timeout` ms (false). */
+  readable(sockets: readonly Socket[], timeout: number): Promise<boolean>;
+  readonly store: Store;
+  /** Full path of the first executable of this name in a folder list, and whether it is this very program. */
+  find(name: string, folders: readonly string[]): { path: string; self: boolean } | undefined;
+  execute(path: string, environment: Readonly<Record<string, string>>, stdin: string): Promise<Output>;
+}
