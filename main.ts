@@ -14,6 +14,11 @@ function calledAs(): string {
   return name.slice(name.lastIndexOf("/") + 1);
 }
 
+/** Called by an IPAM's name, or with the hand-off that only an IPAM plugin gets (through a wrapper that hides the name). */
+function isIpam({ CNI_ARGS = "" }: Record<string, string>): boolean {
+  return IPAM_NAMES.includes(calledAs()) || /(^|;)LINK_INDEX=/.test(CNI_ARGS);
+}
+
 /** Milliseconds that VERSION waits for a question: a runtime may leave standard input open and say nothing. */
 const VERSION_WAIT = 100;
 
@@ -23,10 +28,16 @@ async function readStdin(verb: string | undefined): Promise<string> {
   // Reading synchronously starts no thread; only a question that may never end is worth one.
   for (;;) {
     const length = verb === "VERSION" ? await readInTime(buffer) : Deno.stdin.readSync(buffer);
-    if (length === null) return decode(chunks);
+    if (length === null) return decode(chunks) || handOff(verb);
     chunks.push(buffer.slice(0, length));
     if (verb === "VERSION" && isComplete(decode(chunks))) return decode(chunks);
   }
+}
+
+/** The original `vxlan` says everything in CNI_ARGS and writes nothing: a configuration for its IPAM, in its version. */
+function handOff(verb: string | undefined): string {
+  const complete = verb !== undefined && /(^|;)CIDR=/.test(Deno.env.get("CNI_ARGS") ?? "");
+  return complete ? JSON.stringify({ cniVersion: "0.4.0", name: "vxlan" }) : "";
 }
 
 /** As Deno.stdin.read(), or null when nothing comes in time; the read that is left behind ends with the process. */
@@ -62,7 +73,7 @@ async function loadPlugin(environment: Record<string, string>): Promise<Plugin> 
   const world = realWorld(environment, interrupted.signal);
   const { routetable } = await import("./src/routetable/plugin.ts");
   const ipam = routetable(world);
-  if (IPAM_NAMES.includes(calledAs())) return ipam;
+  if (isIpam(environment)) return ipam;
   const { vxlan } = await import("./src/vxlan/plugin.ts");
   return vxlan(world, Object.fromEntries(IPAM_NAMES.map((name) => [name, ipam])));
 }
@@ -76,12 +87,26 @@ async function main(): Promise<number> {
   if (environment.CNI_COMMAND === undefined) {
     const { runCommandLine } = await import("./src/cli/command_line.ts");
     const { install } = await import("./src/system/install.ts");
-    return await runCommandLine(Deno.args, { install: (binDir) => install(Deno.execPath(), binDir) });
+    return await runCommandLine(Deno.args, {
+      install: (binDir) => install(Deno.execPath(), binDir),
+      world: async () => (await import("./src/system/world.ts")).realWorld(environment, new AbortController().signal),
+      readFile: (path) => Deno.readTextFileSync(path),
+      listFolder,
+    });
   }
   const plugin: Plugin = async (invocation) => await (await loadPlugin(environment))(invocation);
   const { stdout, code } = await answer(plugin, environment, () => readStdin(environment.CNI_COMMAND));
   if (stdout !== "") writeAll(`${stdout}\n`);
   return code;
+}
+
+function listFolder(path: string): string[] {
+  try {
+    return Array.from(Deno.readDirSync(path), ({ name }) => `${path}/${name}`).sort();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
 }
 
 function writeAll(text: string): void {

@@ -31,7 +31,8 @@ export interface Store {
   read(name: string): string | undefined;
   /** Replaces the file as a whole: a temporary name, then rename. */
   write(name: string, content: string): void;
-  remove(name: string): void;
+  /** Whether there was such a file: of two processes that remove it one gets true. */
+  remove(name: string): boolean;
   rename(from: string, to: string): void;
   /** Names in a folder, sorted; none when there is no such folder. */
   list(folder: string): string[];
@@ -51,6 +52,8 @@ export interface World {
   readonly environment: Readonly<Record<string, string>>;
   /** Milliseconds of a clock that only goes forward. */
   now(): number;
+  /** Milliseconds since boot, the same for all processes. */
+  uptime(): number;
   random(bytes: number): Uint8Array;
   /** For VXLAN_CNI_LOG: nothing when it is not set. */
   log(text: string): void;

@@ -161,7 +161,7 @@ function readNetworkConfig(verb: Verb, stdin: string): NetworkConfig {
     throw new CniError(
       Code.invalidConfig,
       `Cannot use config: name: wanted a letter or digit, then letters, digits, '_', '.', '-', got ${
-        JSON.stringify(raw.name)
+        raw.name === undefined ? "nothing" : JSON.stringify(raw.name)
       }`,
     );
   }

@@ -29,8 +29,10 @@ export const RTNLGRP_IPV4_ROUTE = 7;
 export const RTNLGRP_IPV6_ROUTE = 11;
 export const IFF_UP = 1;
 export const RT_TABLE_MAIN = 254;
+export const RT_TABLE_LOCAL = 255;
 export const RT_SCOPE_UNIVERSE = 0;
 export const RT_SCOPE_LINK = 253;
+export const RT_SCOPE_HOST = 254;
 
 const RTM_F_FIB_MATCH = 0x2000;
 const RTEXT_FILTER_SKIP_STATS = 8;
@@ -58,14 +60,15 @@ export function setLink(name: string, message: LinkMessage & { index: number }):
   return request(`change link "${name}"`, 19, 0, link.encode(message));
 }
 
-/** Adds an address without duplicate address detection (IFA_F_NODAD): who calls this knows that it is unique. */
-export function addAddress(index: number, cidr: Cidr, device: string): Request {
+/** Adds an address without duplicate address detection (IFA_F_NODAD): who calls this knows that it is unique. `bare`: without a route to its prefix. */
+export function addAddress(index: number, cidr: Cidr, device: string, bare = false): Request {
   const IFA_F_NODAD = 2;
+  const IFA_F_NOPREFIXROUTE = 0x200;
   const { version, value } = cidr.ip;
   const broadcast = version === 4 && cidr.length < 31
     ? { broadcast: { version, value: value | (1n << BigInt(32 - cidr.length)) - 1n } }
     : {};
-  const message = { ...addressOf(index, cidr), flags: IFA_F_NODAD, ...broadcast };
+  const message = { ...addressOf(index, cidr), flags: IFA_F_NODAD | (bare ? IFA_F_NOPREFIXROUTE : 0), ...broadcast };
   return request(`add address ${formatCidr(cidr)} to "${device}"`, 20, CREATE, address.encode(message));
 }
 
@@ -87,6 +90,8 @@ export interface Route {
   protocol?: number;
   metric?: number;
   scope?: number;
+  /** RTN_*; unicast when not given. */
+  type?: number;
 }
 
 export function addRoute(wanted: Route): Request {
@@ -97,8 +102,15 @@ export function deleteRoute(wanted: Route): Request {
   return request(`delete route ${formatCidr(wanted.to)}`, RTM_DELROUTE, 0, route.encode(routeMessage(wanted)));
 }
 
-function routeMessage({ to, oif, gateway, table = RT_TABLE_MAIN, protocol = 3, metric, scope }: Route): RouteMessage {
-  const RTN_UNICAST = 1;
+/** A route that makes the kernel take an IPv4 address for its own on one device, without an address there. */
+export function localRoute(ip: Ip, oif: number): Route {
+  const RTN_LOCAL = 2;
+  return { to: { ip, length: bits(ip.version) }, oif, table: RT_TABLE_LOCAL, scope: RT_SCOPE_HOST, type: RTN_LOCAL };
+}
+
+function routeMessage(
+  { to, oif, gateway, table = RT_TABLE_MAIN, protocol = 3, metric, scope, type = 1 }: Route,
+): RouteMessage {
   const RT_TABLE_COMPAT = 252;
   return {
     family: addressFamily(to.ip.version),
@@ -106,7 +118,7 @@ function routeMessage({ to, oif, gateway, table = RT_TABLE_MAIN, protocol = 3, m
     headerTable: table < 256 ? table : RT_TABLE_COMPAT,
     protocol,
     scope: scope ?? (gateway === undefined && to.ip.version === 4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE),
-    type: RTN_UNICAST,
+    type,
     ...(to.length === 0 ? {} : { to: to.ip }),
     oif,
     table,
@@ -152,8 +164,8 @@ export interface Rtnetlink extends Conversation, Disposable {
   links(): LinkMessage[];
   /** The addresses of one link, both families. */
   addresses(index: number): AddressMessage[];
-  /** The routes of one table, of those with this protocol and device where given. A walk over the whole table: not for the way of an ADD. */
-  routes(version: IpVersion, filter: { table: number; oif?: number; protocol?: number }): RouteMessage[];
+  /** The routes of one table or of all, of those with this protocol and device where given. A walk over whole tables: not for the way of an ADD. */
+  routes(version: IpVersion, filter: { table?: number; oif?: number; protocol?: number }): RouteMessage[];
   /** The route that the kernel would use for an address, as it stands in the table; undefined when there is none. `oif`: among those through that device. */
   lookup(to: Ip, oif?: number): RouteMessage | undefined;
   rules(version: IpVersion): RuleMessage[];
@@ -181,7 +193,7 @@ export function rtnetlink(socket: Socket): Rtnetlink {
     routes(version, { table, oif, protocol }) {
       const message = {
         family: addressFamily(version),
-        table,
+        ...(table === undefined ? {} : { table }),
         ...(oif === undefined ? {} : { oif }),
         ...(protocol === undefined ? {} : { protocol }),
       };

@@ -1,13 +1,24 @@
 /** Claiming an address: a host route in the kernel's table is the claim, the routing daemon spreads it. */
 import { CniError, Code } from "../cni/error.ts";
-import { EEXIST, ENODEV, ESRCH, failedWith } from "../errno.ts";
-import { type Cidr, formatCidr, formatIp, hostPrefix, type Ip, parseIp } from "../ip.ts";
-import { addRoute, deleteRoute, type Route, RT_SCOPE_UNIVERSE, type Rtnetlink } from "../netlink/rtnetlink.ts";
+import { EEXIST, failedWith } from "../errno.ts";
+import { type Cidr, contains, formatCidr, formatIp, hostPrefix, type Ip, parseIp, sameIp } from "../ip.ts";
+import { addRoute, RT_TABLE_LOCAL, type Rtnetlink } from "../netlink/rtnetlink.ts";
 import type { Netns, World } from "../world.ts";
-import type { ClaimConfig } from "./config.ts";
+import type { Device } from "./ask.ts";
+import { type ClaimConfig, RESERVE_METRIC } from "./config.ts";
 import { isTaken, pick, type Pool } from "./pool.ts";
-import { type ClaimRecord, listClaims } from "./records.ts";
-import { type Device, type Verdict, watch } from "./window.ts";
+import { removeClaim } from "./release.ts";
+import {
+  defend,
+  drop,
+  forgetReservation,
+  type Place,
+  reservations,
+  takeReservation,
+  writeReservation,
+} from "./reserve.ts";
+import { claimRoute } from "./route.ts";
+import { type Verdict, watch } from "./window.ts";
 
 export interface Claimant {
   world: World;
@@ -20,22 +31,23 @@ export interface Claimant {
   forget(ip: Ip): void;
 }
 
-/** The claim of one address as a route. */
-export function claimRoute(ip: Ip, oif: number, protocol: number, metric: number): Route {
-  return { to: hostPrefix(ip), oif, protocol, metric, scope: RT_SCOPE_UNIVERSE };
-}
-
-/** Claims an address of each prefix, all in the same window. On failure nothing stays claimed. */
+/** Claims an address of each prefix, all in the same window, and what is missing of the reservations with them. On failure nothing stays claimed. */
 export async function claimAll(claimant: Claimant): Promise<Cidr[]> {
   const { config: { prefixes, requested } } = claimant;
   const wanted = prefixes.filter(({ ip }) =>
     requested.length === 0 || requested.some(({ version }) => version === ip.version)
   );
-  const settled = await Promise.allSettled(wanted.map(async (prefix) => {
+  const ready = wanted.map((prefix) => {
     const asked = requested.find(({ version }) => version === prefix.ip.version);
-    const ip = asked === undefined ? await claimAny(claimant, prefix) : await claimThis(claimant, asked);
-    return { ip, length: prefix.length };
-  }));
+    return { prefix, asked, ip: takeReady(claimant, prefix, asked) };
+  });
+  // Only who waits anyway fills up the reservations.
+  const reserving = ready.filter(({ ip }) => ip === undefined).map(({ prefix }) => reserveMissing(claimant, prefix));
+  const settled = await Promise.allSettled(ready.map(async ({ prefix, asked, ip }): Promise<Cidr> => ({
+    ip: ip ?? await (asked === undefined ? claimAny(claimant, prefix) : claimThis(claimant, asked)),
+    length: prefix.length,
+  })));
+  await Promise.all(reserving);
   const failed = settled.find((one) => one.status === "rejected");
   const held = settled.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);
   if (failed === undefined) return held;
@@ -43,9 +55,52 @@ export async function claimAll(claimant: Claimant): Promise<Cidr[]> {
   throw failed.reason;
 }
 
+function placeOf({ world, kernel, device, config }: Claimant): Place {
+  return { world, kernel, device, protocol: config.routeProtocol };
+}
+
+/** An address that was claimed in advance, at least a window ago. The one that was asked for is given up when it cannot be taken yet. */
+function takeReady(claimant: Claimant, prefix: Cidr, asked: Ip | undefined): Ip | undefined {
+  const place = placeOf(claimant);
+  const { world, config: { propagationTimeout, routeMetric } } = claimant;
+  for (const one of reservations(place, prefix.ip.version)) {
+    const ip = parseIp(one.ip);
+    if (ip === undefined || !contains(prefix, ip) || (asked !== undefined && !sameIp(asked, ip))) continue;
+    if (one.ready && world.uptime() - one.since >= propagationTimeout) {
+      const taken = takeReservation(place, one, routeMetric, claimant);
+      if (taken !== undefined) return taken;
+    } else if (asked !== undefined) drop(place, one);
+  }
+  return undefined;
+}
+
+/** Claims addresses in advance up to `reserve`; that none is left is no failure of the ADD. */
+async function reserveMissing(claimant: Claimant, prefix: Cidr): Promise<void> {
+  const place = placeOf(claimant);
+  // One at a time fills up: ADDs that come together would each see the same gap.
+  using lock = claimant.world.store.tryLock(`lock/reserve/${claimant.device.name}`, true);
+  if (claimant.config.reserve === 0 || lock === undefined) return;
+  const missing = claimant.config.reserve - reservations(place, prefix.ip.version).length;
+  const reserving: Claimant = {
+    ...claimant,
+    config: { ...claimant.config, routeMetric: RESERVE_METRIC },
+    remember: (ip) => writeReservation(place, ip, false),
+    forget: (ip) => void forgetReservation(place, ip),
+  };
+  await Promise.all(Array.from({ length: Math.max(0, missing) }, async () => {
+    try {
+      const ip = await claimAny(reserving, prefix);
+      defend(place, ip);
+      writeReservation(place, ip, true);
+    } catch (error) {
+      claimant.world.log(`reserve: ${error instanceof Error ? error.message : error}`);
+    }
+  }));
+}
+
 /** Claims the very address that was asked for; throws CniError (101) when somebody has it. */
 async function claimThis(claimant: Claimant, ip: Ip): Promise<Ip> {
-  const reason = isTaken(claimant.kernel, ip) ? "a host route leads to it" : await attempt(claimant, ip);
+  const reason = await attempt(claimant, ip);
   if (reason === undefined) return ip;
   throw new CniError(
     Code.addressTaken,
@@ -82,6 +137,8 @@ async function attempt(claimant: Claimant, ip: Ip): Promise<Verdict> {
   const { world, host, kernel, device, config } = claimant;
   const { propagationTimeout, routeProtocol, routeMetric } = config;
   using listening = propagationTimeout === 0 ? undefined : watch(world, host, device, ip);
+  // Looked at again now that nothing can come unheard.
+  if (isTaken(kernel, ip)) return "a host route leads to it";
   claimant.remember(ip);
   try {
     kernel.execute(addRoute(claimRoute(ip, device.index, routeProtocol, routeMetric)));
@@ -104,39 +161,12 @@ async function attempt(claimant: Claimant, ip: Ip): Promise<Verdict> {
 function stillOurs(kernel: Rtnetlink, device: Device, ip: Ip): Verdict {
   const found = kernel.lookup(ip);
   if (found?.length !== hostPrefix(ip).length) return `its route was removed by somebody else`;
-  return found.oif === device.index || found.table === 255 ? undefined : "a route of another node leads to it";
+  return found.oif === device.index || found.table === RT_TABLE_LOCAL
+    ? undefined
+    : "a route of another node leads to it";
 }
 
 function withdraw({ kernel, device, config, forget }: Claimant, ip: Ip): void {
   removeClaim(kernel, ip, device.index, config.routeProtocol, config.routeMetric);
   forget(ip);
-}
-
-/** Removes a claim's route; one that is gone already is fine. */
-function removeClaim(kernel: Rtnetlink, ip: Ip, oif: number, protocol: number, metric: number): void {
-  try {
-    kernel.execute(deleteRoute(claimRoute(ip, oif, protocol, metric)));
-  } catch (error) {
-    if (!failedWith(error, ESRCH, ENODEV)) throw error;
-  }
-}
-
-/** Removes the routes of a record; with its device they went by themselves. */
-export function release(kernel: Rtnetlink, record: ClaimRecord): void {
-  const index = kernel.link(record.device)?.index;
-  if (index === undefined) return;
-  for (const text of record.ips) {
-    const ip = parseIp(text);
-    if (ip !== undefined) removeClaim(kernel, ip, index, record.protocol, record.metric);
-  }
-}
-
-/** As release(), for a claim that was never settled: what somebody else's record names is not touched. */
-export function releaseCrashed(world: World, kernel: Rtnetlink, record: ClaimRecord): void {
-  const others = new Set(
-    listClaims(world.store)
-      .filter(({ containerId, ifname }) => containerId !== record.containerId || ifname !== record.ifname)
-      .flatMap(({ ips }) => ips),
-  );
-  release(kernel, { ...record, ips: record.ips.filter((ip) => !others.has(ip)) });
 }

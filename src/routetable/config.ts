@@ -28,6 +28,9 @@ export interface ClaimConfig {
   gateway: Ip | undefined;
 }
 
+/** The metric of reservations: below 2^24, because FRR takes the top byte for a distance; above what any daemon gives the routes that it installs. */
+export const RESERVE_METRIC = 0xfffffe;
+
 const U32 = 4294967295;
 
 const schema = z.looseObject({
@@ -77,8 +80,17 @@ export function readClaimConfig(invocation: Invocation): ClaimConfig {
     routes: ipam.routes,
     gateway: ipam.gateway,
   };
+  if (config.reserve > 0 && config.routeMetric >= RESERVE_METRIC) {
+    throw invalid("ipam.routeMetric", `less than ${RESERVE_METRIC}, the metric of reservations`, config.routeMetric);
+  }
   for (const asked of config.requested) checkUsable(config, asked);
   return config;
+}
+
+/** What of an `ipam` section concerns the routing daemon; throws CniError (7). */
+export function readClaimSettings(ipam: unknown): { routeProtocol: number; routeMetric: number } {
+  const { routeProtocol, routeMetric } = parse(schema, ipam, "ipam");
+  return { routeProtocol, routeMetric };
 }
 
 function ipamPrefixes({ cidr, subnet, cidrs = [] }: z.output<typeof schema>): Cidr[] {

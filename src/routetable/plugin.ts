@@ -5,11 +5,12 @@ import type { Plugin } from "../cni/plugin.ts";
 import { checkArgs } from "../cni/request.ts";
 import { decodeResult, type Result } from "../cni/result.ts";
 import { keptAttachments } from "../cni/attachments.ts";
+import { KernelError } from "../errno.ts";
 import { formatCidr, formatIp, type Ip, parseCidr, parseIp } from "../ip.ts";
 import { type Rtnetlink, rtnetlink } from "../netlink/rtnetlink.ts";
 import type { World } from "../world.ts";
 import { checkClaim } from "./check.ts";
-import { claimAll, release, releaseCrashed } from "./claim.ts";
+import { claimAll } from "./claim.ts";
 import { type ClaimConfig, readClaimConfig } from "./config.ts";
 import { usage } from "./pool.ts";
 import {
@@ -22,7 +23,8 @@ import {
   settleClaim,
   writeClaim,
 } from "./records.ts";
-import type { Device } from "./window.ts";
+import { release, releaseCrashed, releaseOrKeep } from "./release.ts";
+import type { Device } from "./ask.ts";
 
 export function routetable(world: World): Plugin {
   return async (invocation) => {
@@ -109,8 +111,14 @@ function alreadyClaimed({ containerId, ifname }: Invocation, found: string): Cni
 /** Releases what the record names; without one, what CNI_ARGS or prevResult name. */
 function del(world: World, kernel: Rtnetlink, invocation: Invocation): undefined {
   const record = readClaim(world.store, invocation) ?? guessedRecord(kernel, invocation);
-  if (record !== undefined) release(kernel, record);
+  if (record !== undefined) releaseOrKeep(world, kernel, record, reserved(invocation));
   forgetClaim(world.store, invocation);
+}
+
+/** `ipam.reserve`, as far as the configuration can be read. */
+function reserved({ config: { raw: { ipam } } }: Invocation): number {
+  const reserve: unknown = typeof ipam === "object" && ipam !== null && "reserve" in ipam ? ipam.reserve : 0;
+  return typeof reserve === "number" ? reserve : 0;
 }
 
 function guessedRecord(kernel: Rtnetlink, invocation: Invocation): ClaimRecord | undefined {
@@ -151,7 +159,20 @@ async function check(world: World, kernel: Rtnetlink, invocation: Invocation): P
     );
   }
   using host = world.host();
-  for (const ip of ips) await checkClaim({ world, kernel, host, device, config, ip, invocation });
+  const mac = containerMac(world, invocation) ?? device.mac;
+  await Promise.all(ips.map((ip) => checkClaim({ world, kernel, host, device, ip, mac })));
+}
+
+/** The hardware address of the container's interface as it is now: a later plugin of the chain may have changed it. */
+function containerMac(world: World, { netns: path, ifname }: Invocation): string | undefined {
+  try {
+    using netns = world.netns(path);
+    using inside = rtnetlink(netns.netlink());
+    return inside.link(ifname)?.mac;
+  } catch (error) {
+    if (error instanceof KernelError) return undefined;
+    throw error;
+  }
 }
 
 function status(kernel: Rtnetlink, config: ClaimConfig): undefined {

@@ -4,22 +4,12 @@
  * A route of another node's may belong to somebody who has the address, or to somebody who claims it at this very moment. Claimants
  * hear each other's probes; of two, the one with the lower hardware address of its device keeps the claim, and both sides compare the same two values.
  */
-import { ENOBUFS, failedWith } from "../errno.ts";
-import { ethertype, hear, probe } from "../frame.ts";
-import { bits, type Ip, ipToBytes, sameIp } from "../ip.ts";
+import { bits, type Ip, sameIp } from "../ip.ts";
 import { mac as macCodec } from "../netlink/codec.ts";
 import type { RouteMessage } from "../netlink/format.ts";
 import { routeEvents, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE } from "../netlink/rtnetlink.ts";
-import type { Netns, Socket, World } from "../world.ts";
-
-/** The device of a claim, on the host. */
-export interface Device {
-  index: number;
-  name: string;
-  mac: string;
-  /** Whether it has a broadcast domain to be asked. */
-  probes: boolean;
-}
+import type { Netns, World } from "../world.ts";
+import { converse, type Device, drain } from "./ask.ts";
 
 /** Why an address cannot be kept; undefined: it is ours. */
 export type Verdict = string | undefined;
@@ -39,9 +29,7 @@ export interface Watch extends Disposable {
 /** Begins to listen for everything that concerns one address; before its route is installed. */
 export function watch(world: World, host: Netns, device: Device, ip: Ip): Watch {
   const events = host.netlink([ip.version === 4 ? RTNLGRP_IPV4_ROUTE : RTNLGRP_IPV6_ROUTE]);
-  const address = ipToBytes(ip);
-  const frames = device.probes ? host.packet(ethertype(address), device.index) : undefined;
-  const own = macCodec.encode(device.mac);
+  const domain = device.probes ? converse(host, device, ip) : undefined;
   const foreign = new Map<string, RouteMessage>();
   let beaten = 0;
   let lost: Verdict;
@@ -56,42 +44,36 @@ export function watch(world: World, host: Netns, device: Device, ip: Ip): Watch 
       else foreign.set(key, route);
       // Gone or not: somebody else had it a moment ago.
       if (beaten === 0 && graceEnd === undefined) {
-        graceEnd = world.now() + (frames === undefined ? 0 : GRACE);
-        sendProbe();
+        graceEnd = world.now() + (domain === undefined ? 0 : GRACE);
+        domain?.probe();
       }
     }
   }
 
-  function hearFrames(): void {
-    if (frames === undefined) return;
-    for (const frame of drain(frames)) {
-      const heard = hear(frame);
-      if (heard === undefined || !equal(heard.address, address) || equal(heard.mac, own)) continue;
-      if (heard.kind === "use") lost = `it is in use by ${macCodec.decode(heard.mac)}`;
-      else if (compare(own, heard.mac) < 0) beaten++;
-      else lost ??= `${macCodec.decode(heard.mac)} claims it at the same time`;
+  function hearDomain(): void {
+    for (const { kind, mac } of domain?.hear() ?? []) {
+      const other = macCodec.decode(mac);
+      if (kind === "use") lost = `it is in use by ${other}`;
+      else if (device.mac < other) beaten++;
+      else lost ??= `${other} claims it at the same time`;
       // The other side must hear of us, whoever wins.
-      if (heard.kind === "probe") sendProbe();
+      if (kind === "probe") domain?.probe();
     }
-  }
-
-  function sendProbe(): void {
-    if (frames !== undefined) trySend(frames, probe(address, own));
   }
 
   return {
     async verdict(timeout) {
       const start = world.now();
-      const sockets = [events, ...(frames === undefined ? [] : [frames])];
+      const sockets = [events, ...(domain === undefined ? [] : [domain.socket])];
       let sent = 0;
       for (;;) {
         const elapsed = world.now() - start;
         if (sent < PROBES && elapsed >= sent * timeout / PROBES) {
-          sendProbe();
+          domain?.probe();
           sent++;
         }
         hearRoutes();
-        hearFrames();
+        hearDomain();
         if (lost !== undefined) return lost;
         world.interrupted.throwIfAborted();
         const graced = graceEnd === undefined || beaten > 0 ? Infinity : graceEnd;
@@ -108,33 +90,7 @@ export function watch(world: World, host: Netns, device: Device, ip: Ip): Watch 
     },
     [Symbol.dispose]() {
       events[Symbol.dispose]();
-      frames?.[Symbol.dispose]();
+      domain?.[Symbol.dispose]();
     },
   };
-}
-
-/** A frame that cannot be sent is like one that is lost on the way. */
-function trySend(socket: Socket, frame: Uint8Array): void {
-  try {
-    socket.send(frame);
-  } catch (error) {
-    if (!failedWith(error, 100, ENOBUFS)) throw error;
-  }
-}
-
-function drain(socket: Socket): Uint8Array[] {
-  const out: Uint8Array[] = [];
-  for (let datagram = socket.receive(false); datagram !== undefined; datagram = socket.receive(false)) {
-    out.push(datagram);
-  }
-  return out;
-}
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return compare(a, b) === 0;
-}
-
-function compare(a: Uint8Array, b: Uint8Array): number {
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return (a[i] ?? 0) - (b[i] ?? 0);
-  return 0;
 }

@@ -114,7 +114,10 @@ export function inspect(kernel: Rtnetlink, object: NetObject): Finding {
 function inspectLink(kernel: Rtnetlink, wanted: LinkObject): Finding {
   const link = kernel.link(wanted.name);
   if (link === undefined) return MISSING;
-  const parent = typeof wanted.macvlanOn === "string" ? kernel.link(wanted.macvlanOn)?.index : wanted.macvlanOn;
+  // What stands on another link while the wanted one is missing differs, too.
+  const parent = typeof wanted.macvlanOn === "string"
+    ? kernel.link(wanted.macvlanOn)?.index ?? `link "${wanted.macvlanOn}"`
+    : wanted.macvlanOn;
   const pairs: [property: string, wanted: unknown, found: unknown][] = [
     ["kind", wanted.vxlan === undefined ? "macvlan" : "vxlan", link.info?.kind],
     ["mac", wanted.mac, link.mac],
@@ -144,7 +147,8 @@ function show(value: unknown): string {
   return value === undefined ? "nothing" : String(value);
 }
 
-function inspectRoute(kernel: Rtnetlink, { device, to, gateway, table = 254 }: RouteObject): Finding {
+/** Without a table any will do: a later plugin of a chain (sbr) may have moved the route. */
+function inspectRoute(kernel: Rtnetlink, { device, to, gateway, table }: RouteObject): Finding {
   const oif = kernel.link(device)?.index;
   if (oif === undefined) return MISSING;
   const same = kernel.routes(to.ip.version, { table, oif }).some((route) =>

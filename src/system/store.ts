@@ -32,7 +32,7 @@ export function fileStore(root = ROOT): Store {
         throw error;
       }
     },
-    remove: (name) => missing(() => Deno.removeSync(path(name))),
+    remove: (name) => missing(() => (Deno.removeSync(path(name)), true)) ?? false,
     rename: (from, to) => Deno.renameSync(path(from), path(to)),
     list: (name) =>
       missing(() => Array.from(Deno.readDirSync(path(name)), (entry) => entry.name))

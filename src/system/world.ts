@@ -11,6 +11,7 @@ export function realWorld(environment: Readonly<Record<string, string>>, interru
   return {
     environment,
     now: () => performance.now(),
+    uptime: () => Number(Deno.readTextFileSync("/proc/uptime").split(" ")[0]) * 1000,
     random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
     log(text) {
       if (log !== "") console.error(`${new Date().toISOString()} ${text}`);

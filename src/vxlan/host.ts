@@ -34,6 +34,12 @@ export async function ensureHost(
   invocation: Invocation,
 ): Promise<HostSide> {
   using _ = await lockNetwork(world.store, network.name);
+  const compared = compare(kernel, hostLinks(network, vtepDevice(kernel, network)));
+  // Before the record is there: what is in the way was not made here, and nobody may take it for that.
+  for (const { object, finding } of compared) {
+    if (finding.state !== "different") continue;
+    throw inTheWay(object, finding.differences.map((d) => `${d.property} is ${d.found}, wanted ${d.wanted}`));
+  }
   if (readHost(world.store, network.name) === undefined) {
     writeHost(world.store, network.name, {
       config: keptConfig(invocation),
@@ -42,15 +48,8 @@ export async function ensureHost(
     });
   }
   await using undo = new AsyncDisposableStack();
-  for (const link of hostLinks(network, vtepDevice(kernel, network))) {
-    const finding = inspect(kernel, link);
-    if (finding.state === "different") {
-      throw inTheWay(
-        link,
-        finding.differences.map((d) => `${d.property} is ${d.found}, wanted ${d.wanted}`),
-      );
-    }
-    if (finding.state === "missing") createLink(world, kernel, network, link, undo);
+  for (const { object, finding } of compared) {
+    if (object.kind === "link" && finding.state === "missing") createLink(world, kernel, network, object, undo);
   }
   const missing = compare(kernel, bypass(network)).filter(({ finding }) => finding.state === "missing");
   create(kernel, missing.map(({ object }) => object), undo);
