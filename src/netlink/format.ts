@@ -60,10 +60,16 @@ export const vxlan = attributes({
 /** IFLA_MACVLAN_*; mode 4 is `MACVLAN_MODE_BRIDGE`. */
 export const macvlan = attributes({ mode: [1, u32], flags: [2, u16] });
 
-/** `struct ifaddrmsg` + IFA_*; `scope` 0 is universe. */
+/** `struct ifaddrmsg` + IFA_*; `scope` 0 is universe, `lifetime` is `struct ifa_cacheinfo` in seconds. */
 export const address = family(
   struct({ family: u8, length: u8, headerFlags: u8, scope: u8, index: u32 }),
-  attributes({ address: [1, ip], local: [2, ip], broadcast: [4, ip], flags: [8, u32] }),
+  attributes({
+    address: [1, ip],
+    local: [2, ip],
+    broadcast: [4, ip],
+    lifetime: [6, struct({ preferred: u32, valid: u32, created: u32, updated: u32 })],
+    flags: [8, u32],
+  }),
 );
 
 /** `struct rtmsg` + RTA_*; `length` belongs to `to`, `table` is the full number, `headerTable` what of it fits in a byte. */

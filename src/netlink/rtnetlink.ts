@@ -60,7 +60,7 @@ export function setLink(name: string, message: LinkMessage & { index: number }):
   return request(`change link "${name}"`, 19, 0, link.encode(message));
 }
 
-/** Adds an address without duplicate address detection (IFA_F_NODAD): who calls this knows that it is unique. `bare`: without a route to its prefix. */
+/** Adds an address without duplicate address detection (IFA_F_NODAD): who calls this knows that it is unique. `bare`: without a route to its prefix, and never chosen as a source (deprecated, RFC 4862). */
 export function addAddress(index: number, cidr: Cidr, device: string, bare = false): Request {
   const IFA_F_NODAD = 2;
   const IFA_F_NOPREFIXROUTE = 0x200;
@@ -68,7 +68,14 @@ export function addAddress(index: number, cidr: Cidr, device: string, bare = fal
   const broadcast = version === 4 && cidr.length < 31
     ? { broadcast: { version, value: value | (1n << BigInt(32 - cidr.length)) - 1n } }
     : {};
-  const message = { ...addressOf(index, cidr), flags: IFA_F_NODAD | (bare ? IFA_F_NOPREFIXROUTE : 0), ...broadcast };
+  const FOREVER = 0xffffffff;
+  const lifetime = bare ? { lifetime: { preferred: 0, valid: FOREVER } } : {};
+  const message = {
+    ...addressOf(index, cidr),
+    flags: IFA_F_NODAD | (bare ? IFA_F_NOPREFIXROUTE : 0),
+    ...lifetime,
+    ...broadcast,
+  };
   return request(`add address ${formatCidr(cidr)} to "${device}"`, 20, CREATE, address.encode(message));
 }
 

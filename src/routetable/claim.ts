@@ -34,10 +34,7 @@ export interface Claimant {
 /** Claims an address of each prefix, all in the same window, and what is missing of the reservations with them. On failure nothing stays claimed. */
 export async function claimAll(claimant: Claimant): Promise<Cidr[]> {
   const { config: { prefixes, requested } } = claimant;
-  const wanted = prefixes.filter(({ ip }) =>
-    requested.length === 0 || requested.some(({ version }) => version === ip.version)
-  );
-  const ready = wanted.map((prefix) => {
+  const ready = prefixes.map((prefix) => {
     const asked = requested.find(({ version }) => version === prefix.ip.version);
     return { prefix, asked, ip: takeReady(claimant, prefix, asked) };
   });
@@ -78,7 +75,7 @@ function takeReady(claimant: Claimant, prefix: Cidr, asked: Ip | undefined): Ip 
 async function reserveMissing(claimant: Claimant, prefix: Cidr): Promise<void> {
   const place = placeOf(claimant);
   // One at a time fills up: ADDs that come together would each see the same gap.
-  using lock = claimant.world.store.tryLock(`lock/reserve/${claimant.device.name}`, true);
+  using lock = claimant.world.store.tryLock(`lock/reserve/${claimant.device.name}.${prefix.ip.version}`, true);
   if (claimant.config.reserve === 0 || lock === undefined) return;
   const missing = claimant.config.reserve - reservations(place, prefix.ip.version).length;
   const reserving: Claimant = {

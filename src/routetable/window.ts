@@ -20,6 +20,8 @@ const PROBES = 3;
 const GRACE = 40;
 /** Milliseconds beyond the window in which the route of a claimant that gave up may still be there. */
 const LINGER = 2000;
+/** Milliseconds between two looks at the signals that came: waiting for datagrams does not end by them. */
+const GLANCE = 200;
 
 export interface Watch extends Disposable {
   /** Waits the window out; the route must have been installed after the watch began. */
@@ -84,7 +86,7 @@ export function watch(world: World, host: Netns, device: Device, ip: Ip): Watch 
           if (left < -LINGER) return "a route of another node leads to it, and stays";
         }
         const next = sent < PROBES ? sent * timeout / PROBES - elapsed : Infinity;
-        const wait = Math.min(left > 0 ? left : LINGER + left, next, graced - world.now());
+        const wait = Math.min(left > 0 ? left : LINGER + left, next, graced - world.now(), GLANCE);
         await world.readable(sockets, Math.max(1, wait));
       }
     },

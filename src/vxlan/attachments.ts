@@ -65,7 +65,8 @@ export function countAttachments(store: Store, network: string): number {
 
 /** Names of all networks that this node has attachments or devices of. */
 export function knownNetworks(store: Store): string[] {
-  return [...new Set([...store.list(ATTACHMENTS), ...store.list(HOSTS)])];
+  const attached = store.list(ATTACHMENTS).filter((network) => countAttachments(store, network) > 0);
+  return [...new Set([...attached, ...store.list(HOSTS)])];
 }
 
 function read(store: Store, network: string, name: string): Attachment[] {

@@ -147,7 +147,9 @@ function inTheWay(object: NetObject, differences: string[]): CniError {
 export function gateways(kernel: Rtnetlink, network: Network, macvlanIndex: number): Cidr[] {
   return kernel.addresses(macvlanIndex).flatMap(({ local, address, length = 0 }) => {
     const ip = local ?? address;
-    return ip !== undefined && network.prefixes.some((prefix) => contains(prefix, ip)) ? [{ ip, length }] : [];
+    // An address of another length is a reservation that the node answers for.
+    const own = ip !== undefined && network.prefixes.some((prefix) => prefix.length === length && contains(prefix, ip));
+    return own ? [{ ip, length }] : [];
   });
 }
 
