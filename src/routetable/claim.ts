@@ -74,9 +74,11 @@ function takeReady(claimant: Claimant, prefix: Cidr, asked: Ip | undefined): Ip 
 /** Claims addresses in advance up to `reserve`; that none is left is no failure of the ADD. */
 async function reserveMissing(claimant: Claimant, prefix: Cidr): Promise<void> {
   const place = placeOf(claimant);
+  if (claimant.config.reserve === 0) return;
   // One at a time fills up: ADDs that come together would each see the same gap.
-  using lock = claimant.world.store.tryLock(`lock/reserve/${claimant.device.name}.${prefix.ip.version}`, true);
-  if (claimant.config.reserve === 0 || lock === undefined) return;
+  const { device, world } = claimant;
+  using lock = world.store.tryLock(`lock/reserve/${device.name}.${prefix.ip.version}`, true);
+  if (lock === undefined) return;
   const missing = claimant.config.reserve - reservations(place, prefix.ip.version).length;
   const reserving: Claimant = {
     ...claimant,
@@ -90,7 +92,7 @@ async function reserveMissing(claimant: Claimant, prefix: Cidr): Promise<void> {
       defend(place, ip);
       writeReservation(place, ip, true);
     } catch (error) {
-      claimant.world.log(`reserve: ${error instanceof Error ? error.message : error}`);
+      world.log(`reserve: ${error instanceof Error ? error.message : error}`);
     }
   }));
 }

@@ -51,7 +51,8 @@ export function routetable(world: World): Plugin {
 async function add(world: World, kernel: Rtnetlink, invocation: Invocation): Promise<Result> {
   const config = readClaimConfig(invocation);
   const device = findDevice(kernel, config);
-  for (const record of crashedClaims(world.store)) {
+  for (const { record, lock } of crashedClaims(world.store)) {
+    using _ = lock;
     releaseCrashed(world, kernel, record);
     forgetClaim(world.store, record);
   }

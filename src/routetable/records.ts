@@ -58,14 +58,14 @@ export function forgetClaim(store: Store, key: Key): void {
 }
 
 /** Claims whose maker died before they were settled. */
-export function crashedClaims(store: Store): ClaimRecord[] {
+export function crashedClaims(store: Store): { record: ClaimRecord; lock: Lock }[] {
   return store.list(CLAIMING).flatMap((name) => {
     const lock = store.tryLock(`${CLAIMING}/${name}`, false);
     if (lock === undefined) return [];
-    using _ = lock;
     const content = store.read(`${CLAIMS}/${name}`);
-    if (content !== undefined) return [JSON.parse(content) as ClaimRecord];
+    if (content !== undefined) return [{ record: JSON.parse(content) as ClaimRecord, lock }];
     store.remove(`${CLAIMING}/${name}`);
+    lock[Symbol.dispose]();
     return [];
   });
 }

@@ -9,9 +9,9 @@ import { type Rtnetlink, rtnetlink } from "../netlink/rtnetlink.ts";
 import { announce } from "../state/announce.ts";
 import { create, remove } from "../state/apply.ts";
 import type { Netns, World } from "../world.ts";
-import { type Attachment, beginAttachment, crashed, findAttachments, settle, writeAttachment } from "./attachments.ts";
+import { type Attachment, beginAttachment, findAttachments, settle, writeAttachment } from "./attachments.ts";
 import { ANNOTATION, chooseNetwork, type Config, type Network, readConfig } from "./config.ts";
-import { release } from "./del.ts";
+import { recover, release } from "./del.ts";
 import { awaitGateway, type Gateway, putGateway, startGateway } from "./gateway.ts";
 import { ensureHost, type HostSide, keptConfig } from "./host.ts";
 import { type BuiltIn, callIpam, claimsGateway, resultAddresses } from "./ipam.ts";
@@ -58,7 +58,7 @@ export async function add(world: World, builtIn: BuiltIn, invocation: Invocation
   using kernel = rtnetlink(host.netlink());
   using inside = rtnetlink(netns.netlink());
   await checkNotAttached(world, builtIn, invocation, inside);
-  for (const left of crashed(world.store, network.name)) await release(world, kernel, builtIn, left, invocation);
+  await recover(world, kernel, builtIn, network.name, invocation);
 
   const attachment: Attachment = {
     containerId: invocation.containerId,
@@ -73,7 +73,7 @@ export async function add(world: World, builtIn: BuiltIn, invocation: Invocation
   const lock = beginAttachment(world.store, attachment);
   await using undo = new AsyncDisposableStack();
   undo.defer(async () => {
-    lock[Symbol.dispose]();
+    using _ = lock;
     await release(world, kernel, builtIn, attachment, invocation, { ipam: false });
   });
   const side = await ensureHost(world, kernel, network, invocation);
@@ -119,7 +119,7 @@ async function checkNotAttached(
   using kernel = rtnetlink(host.netlink());
   for (const stale of findAttachments(world.store, { containerId, ifname })) {
     // One that is being made at this moment is not stale.
-    beginAttachment(world.store, stale)[Symbol.dispose]();
+    using _ = beginAttachment(world.store, stale);
     await release(world, kernel, builtIn, stale, invocation);
   }
 }
@@ -164,8 +164,8 @@ async function connect(adding: Adding): Promise<Result> {
     }
   })();
   const settled = await Promise.allSettled([container, started]);
-  for (const one of settled) if (one.status === "rejected") throw one.reason;
   if ("error" in made) throw made.error;
+  for (const one of settled) if (one.status === "rejected") throw one.reason;
   const { result, addresses } = await container;
   const named = addresses.flatMap(({ gateway: text }) => text === undefined ? [] : [gatewayOf(text, addresses)]);
   if (named.length > 0) await putGateway(gateway, named);

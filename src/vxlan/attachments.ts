@@ -106,15 +106,21 @@ export function forget(store: Store, attachment: Attachment): void {
   store.remove(`${ADDING}/${attachment.network}/${fileName(attachment)}`);
 }
 
-/** Attachments of a network whose maker died: the kernel has given back its lock, but the mark is still there. */
-export function crashed(store: Store, network: string): Attachment[] {
+/** Waits for whoever makes or unmakes an attachment at this moment, and keeps others from it; ended by forget() or settle(). */
+export function claimAttachment(store: Store, attachment: Attachment): Promise<Lock> {
+  return store.lock(`${ADDING}/${attachment.network}/${fileName(attachment)}`);
+}
+
+/** Attachments of a network whose maker (or remover) died: the kernel has given back its lock, but the mark is still there. */
+export function crashed(store: Store, network: string): { attachment: Attachment; lock: Lock }[] {
   return store.list(`${ADDING}/${network}`).flatMap((name) => {
     const lock = store.tryLock(`${ADDING}/${network}/${name}`, false);
     if (lock === undefined) return [];
-    using _ = lock;
-    const records = read(store, network, name);
-    if (records.length === 0) store.remove(`${ADDING}/${network}/${name}`);
-    return records;
+    const [attachment] = read(store, network, name);
+    if (attachment !== undefined) return [{ attachment, lock }];
+    store.remove(`${ADDING}/${network}/${name}`);
+    lock[Symbol.dispose]();
+    return [];
   });
 }
 

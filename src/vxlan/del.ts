@@ -6,7 +6,7 @@ import { parseCidr } from "../ip.ts";
 import { type Rtnetlink, rtnetlink } from "../netlink/rtnetlink.ts";
 import { remove } from "../state/apply.ts";
 import type { Netns, World } from "../world.ts";
-import { type Attachment, findAttachments, forget } from "./attachments.ts";
+import { type Attachment, claimAttachment, crashed, findAttachments, forget, listAttachments } from "./attachments.ts";
 import { chooseNetwork, type Network, readConfig } from "./config.ts";
 import { releaseHost } from "./host.ts";
 import { type BuiltIn, callIpam } from "./ipam.ts";
@@ -18,8 +18,38 @@ export async function del(world: World, builtIn: BuiltIn, invocation: Invocation
   const found = findAttachments(world.store, invocation);
   const attachments = found.length > 0 ? found : guessed(invocation);
   for (const attachment of attachments) {
-    await release(world, kernel, builtIn, { ...attachment, netns: invocation.netns || attachment.netns }, invocation);
+    // Of what has no record, an IPAM plugin that is not there holds nothing.
+    const ipam = found.length > 0 || ipamIsThere(world, builtIn, attachment);
+    const at = { ...attachment, netns: invocation.netns || attachment.netns };
+    using _ = await claimAttachment(world.store, at);
+    await release(world, kernel, builtIn, at, invocation, { ipam });
+    await recover(world, kernel, builtIn, attachment.network, invocation);
   }
+}
+
+/** Finishes what calls left that died half-way; what cannot be finished is left for the next call. */
+export async function recover(
+  world: World,
+  kernel: Rtnetlink,
+  builtIn: BuiltIn,
+  network: string,
+  invocation: Invocation,
+): Promise<void> {
+  for (const { attachment, lock } of crashed(world.store, network)) {
+    using _ = lock;
+    try {
+      await release(world, kernel, builtIn, attachment, invocation);
+    } catch (error) {
+      world.log(
+        `recovery of ${attachment.containerId} ${attachment.ifname}: ${error instanceof Error ? error.message : error}`,
+      );
+    }
+  }
+}
+
+function ipamIsThere(world: World, builtIn: BuiltIn, attachment: Attachment): boolean {
+  const type = recordedNetwork(attachment)?.ipam.type;
+  return type !== undefined && (Object.hasOwn(builtIn, type) || world.find(type, attachment.path) !== undefined);
 }
 
 /** Without a record: what the configuration says, if it still makes sense. */
@@ -113,12 +143,19 @@ function deleteContainerLink(world: World, kernel: Rtnetlink, attachment: Attach
   // A path can come to mean something else, e.g. when a process id is used again.
   if (attachment.identity !== "" && attachment.identity !== netns.identity) return;
   using host = world.host();
-  if (netns.identity === host.identity) return;
+  if (netns.identity === host.identity || belongsToOther(world, attachment, netns.identity)) return;
   using inside = rtnetlink(netns.netlink());
   const link = inside.link(attachment.ifname);
   const parent = kernel.link(vxlanName({ name: attachment.network }))?.index;
   if (link?.info?.kind !== "macvlan" || link.link !== parent) return;
   remove(inside, [{ kind: "link", name: attachment.ifname }]);
+}
+
+/** Whether another container's record says that the interface of this name in that namespace is its own. */
+function belongsToOther({ store }: World, { containerId, ifname, network }: Attachment, identity: string): boolean {
+  return listAttachments(store, network).some((other) =>
+    other.identity === identity && other.ifname === ifname && other.containerId !== containerId
+  );
 }
 
 /** The namespace at a path; undefined when there is none or it is something else. */

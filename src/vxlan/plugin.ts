@@ -6,7 +6,7 @@ import type { Plugin } from "../cni/plugin.ts";
 import { rtnetlink } from "../netlink/rtnetlink.ts";
 import type { World } from "../world.ts";
 import { add } from "./add.ts";
-import { knownNetworks, listAttachments } from "./attachments.ts";
+import { claimAttachment, knownNetworks, listAttachments } from "./attachments.ts";
 import { check } from "./check.ts";
 import { type Network, readConfig } from "./config.ts";
 import { del, release } from "./del.ts";
@@ -66,7 +66,10 @@ async function gc(world: World, builtIn: BuiltIn, invocation: Invocation): Promi
   for (const network of knownNetworks(world.store)) {
     for (const attachment of listAttachments(world.store, network)) {
       if (attachment.config.name !== invocation.config.name || kept(attachment)) continue;
-      await attempt(() => release(world, kernel, builtIn, attachment, invocation));
+      await attempt(async () => {
+        using _ = await claimAttachment(world.store, attachment);
+        await release(world, kernel, builtIn, attachment, invocation);
+      });
     }
   }
   for (const network of onePerType(networks)) {
