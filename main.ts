@@ -22,36 +22,15 @@ function isIpam({ CNI_ARGS = "" }: Record<string, string>): boolean {
 /** Milliseconds that VERSION waits for a question: a runtime may leave standard input open and say nothing. */
 const VERSION_WAIT = 100;
 
-async function readStdin(verb: string | undefined): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  const buffer = new Uint8Array(65536);
-  // Reading synchronously starts no thread; only a question that may never end is worth one.
-  for (;;) {
-    const length = verb === "VERSION" ? await readInTime(buffer) : Deno.stdin.readSync(buffer);
-    if (length === null) return decode(chunks) || handOff(verb);
-    chunks.push(buffer.slice(0, length));
-    if (verb === "VERSION" && isComplete(decode(chunks))) return decode(chunks);
-  }
+async function readInput(verb: string | undefined): Promise<string> {
+  const { readStdin, readStdinWithin } = await import("./src/system/stdin.ts");
+  return verb === "VERSION" ? readStdinWithin(VERSION_WAIT, isComplete) : readStdin() || handOff(verb);
 }
 
 /** The original `vxlan` says everything in CNI_ARGS and writes nothing: a configuration for its IPAM, in its version. */
 function handOff(verb: string | undefined): string {
   const complete = verb !== undefined && /(^|;)CIDR=/.test(Deno.env.get("CNI_ARGS") ?? "");
   return complete ? JSON.stringify({ cniVersion: "0.4.0", name: "vxlan" }) : "";
-}
-
-/** As Deno.stdin.read(), or null when nothing comes in time; the read that is left behind ends with the process. */
-async function readInTime(buffer: Uint8Array): Promise<number | null> {
-  const { promise, resolve } = Promise.withResolvers<null>();
-  const timer = setTimeout(() => resolve(null), VERSION_WAIT);
-  const length = await Promise.race([Deno.stdin.read(buffer), promise]);
-  clearTimeout(timer);
-  return length;
-}
-
-function decode(chunks: readonly Uint8Array[]): string {
-  const text = new TextDecoder();
-  return chunks.map((chunk) => text.decode(chunk, { stream: true })).join("") + text.decode();
 }
 
 function isComplete(json: string): boolean {
@@ -95,7 +74,7 @@ async function main(): Promise<number> {
     });
   }
   const plugin: Plugin = async (invocation) => await (await loadPlugin(environment))(invocation);
-  const { stdout, code } = await answer(plugin, environment, () => readStdin(environment.CNI_COMMAND));
+  const { stdout, code } = await answer(plugin, environment, () => readInput(environment.CNI_COMMAND));
   if (stdout !== "") writeAll(`${stdout}\n`);
   return code;
 }

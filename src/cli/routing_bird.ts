@@ -145,7 +145,6 @@ function ospf(options: FilledOptions, families: readonly (4 | 6)[]): string {
 protocol ospf v${family === 4 ? 2 : 3} ospf${family} {
   ecmp no;             # Two nodes that claim one address are a conflict, not a load balancer.
   tick 1;
-  graceful restart on; # Neighbours keep this node's claims while BIRD restarts.
   ipv${family} {
     table claims${family};
     import where net ~ HOSTS${family};
