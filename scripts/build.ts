@@ -57,21 +57,57 @@ async function build(args: string[]): Promise<void> {
   }
 }
 
+/** The part of the program that VERSION does without: evaluated when it is imported, until then only a text to V8. */
+const LATER = "./src/program.ts";
+
 /**
  * Bundles to CommonJS: unlike in a module, what a lazily imported file needs of `node:` is then loaded as late as the
- * file itself (`node:process` alone is 17 ms). Dynamic imports become functions of the one script.
+ * file itself (`node:process` alone is 17 ms). Dynamic imports become functions of the script they are in.
  */
 async function bundle(entry: string, temporary: string): Promise<Uint8Array> {
-  const options = ["--quiet", "--no-lock", "--minify", "--format=cjs", "--platform=browser"];
-  await deno(["bundle", ...options, `--output=${temporary}`, entry], { cwd: path.dirname(entry) });
-  const code = await Deno.readTextFile(temporary);
+  const folder = path.dirname(entry);
+  const first = await bundleFile(entry, temporary, folder, [LATER]);
+  const split = first.includes(JSON.stringify(LATER));
+  const later = split ? wrap(await bundleFile(path.join(folder, LATER), temporary, folder, [])) : "";
+  const load = `(name)=>name===${JSON.stringify(LATER)}?(0,eval)(later)(builtin,{}):builtin(name)`;
   const script =
-    `(function(require,module){"use strict";${code}})((name)=>process.getBuiltinModule(name),{exports:{}})\n` +
+    `((later)=>{const builtin=(name)=>process.getBuiltinModule(name);${wrap(first)}(${load},{})})(${quote(later)})\n` +
     `//# sourceURL=vxlan-cni.js\n`;
   const bytes = new TextEncoder().encode(script);
   if (bytes.length <= LARGEST_BUNDLE) return bytes;
   const [found, allowed] = [kibibytes(bytes.length), kibibytes(LARGEST_BUNDLE)];
   throw new Error(`Cannot build: the bundle has ${found}, more than ${allowed}; import less, or a smaller package`);
+}
+
+async function bundleFile(
+  entry: string,
+  temporary: string,
+  folder: string,
+  external: readonly string[],
+): Promise<string> {
+  const options = [
+    "--quiet",
+    "--no-lock",
+    "--minify",
+    "--format=cjs",
+    "--platform=browser",
+    ...external.map((name) => `--external=${name}`),
+  ];
+  await deno(["bundle", ...options, `--output=${temporary}`, entry], { cwd: folder });
+  return (await Deno.readTextFile(temporary)).replaceAll(
+    `import(${JSON.stringify(LATER)})`,
+    `require(${JSON.stringify(LATER)})`,
+  );
+}
+
+/** A CommonJS file as a function of `require` and `module` that returns what the file exports. */
+function wrap(code: string): string {
+  return `(function(require,module){"use strict";${code};return module.exports})`;
+}
+
+/** A text as a literal of the fewest bytes. */
+function quote(text: string): string {
+  return "`" + text.replace(/[\\`]|\$\{/g, "\\$&") + "`";
 }
 
 /** Writes the executable and says what it was made from. */

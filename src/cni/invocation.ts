@@ -1,6 +1,6 @@
 /** What a runtime asks for: the environment as a table, standard input as JSON (CNI spec 1.1.0, section 2). */
 import { CniError, Code } from "./error.ts";
-import { atLeast, isVersion, type Version, VERSIONS } from "./result.ts";
+import { atLeast, isVersion, type Version, VERSIONS } from "./versions.ts";
 
 export type Verb = "ADD" | "DEL" | "CHECK" | "STATUS" | "GC" | "VERSION";
 

@@ -1,7 +1,8 @@
 /** A plugin is a function; this runs one as the CNI specification wants it: JSON out, an exit code, nothing else. */
-import { type CniError, Code, toCniError } from "./error.ts";
-import { decodeObject, type Invocation, readInvocation, readVerb } from "./invocation.ts";
-import { encodeResult, isVersion, LATEST, type Result, VERSIONS } from "./result.ts";
+import { type CniError, toCniError } from "./error.ts";
+import { type Invocation, readInvocation, readVerb } from "./invocation.ts";
+import { encodeResult, type Result } from "./result.ts";
+import { answerVersion, askedVersion } from "./versions.ts";
 
 /** ADD returns a result, all other verbs nothing; failures are thrown. */
 export type Plugin = (invocation: Invocation) => Promise<Result | undefined>;
@@ -23,7 +24,7 @@ export async function answer(
   try {
     const verb = readVerb(environment);
     stdin = await readStdin();
-    if (verb === "VERSION") return { stdout: versions(stdin), code: 0 };
+    if (verb === "VERSION") return { stdout: answerVersion(stdin), code: 0 };
     const invocation = readInvocation(verb, environment, stdin);
     const result = await plugin(invocation);
     if (result === undefined) return { stdout: "", code: 0 };
@@ -33,22 +34,6 @@ export async function answer(
   }
 }
 
-/** The answer to VERSION, in the version of the question; an empty or broken question is no reason to fail. */
-function versions(stdin: string): string {
-  return JSON.stringify({ cniVersion: askedVersion(stdin), supportedVersions: VERSIONS });
-}
-
 function encodeError({ code, message, details }: CniError, stdin: string): Record<string, unknown> {
   return { cniVersion: askedVersion(stdin), code, msg: message, ...(details === "" ? {} : { details }) };
-}
-
-function askedVersion(stdin: string): string {
-  try {
-    const { cniVersion = "0.1.0" } = decodeObject(stdin);
-    return isVersion(cniVersion) ? cniVersion : LATEST;
-  } catch (error) {
-    // What cannot be decoded has no version: ours, then.
-    if (toCniError(error).code === Code.decoding) return LATEST;
-    throw error;
-  }
 }

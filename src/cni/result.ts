@@ -1,10 +1,6 @@
 /** The result of ADD: one shape inside (that of CNI 1.1.0), seven at the edge. */
 import { CniError, Code } from "./error.ts";
-
-/** All versions of the CNI specification that this program speaks, oldest first. */
-export const VERSIONS = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"] as const;
-export type Version = typeof VERSIONS[number];
-export const LATEST: Version = "1.1.0";
+import { atLeast, type Version } from "./versions.ts";
 
 export interface Interface {
   name: string;
@@ -46,15 +42,6 @@ export interface Result {
 }
 
 type Json = Record<string, unknown>;
-
-export function isVersion(text: unknown): text is Version {
-  return VERSIONS.some((version) => version === text);
-}
-
-/** Whether `version` is `least` or newer. */
-export function atLeast(version: Version, least: Version): boolean {
-  return VERSIONS.indexOf(version) >= VERSIONS.indexOf(least);
-}
 
 /** The result in the exact shape of one version, with its `cniVersion`. */
 export function encodeResult(result: Result, version: Version): Json {

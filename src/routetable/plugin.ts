@@ -96,8 +96,10 @@ async function add(world: World, kernel: Rtnetlink, invocation: Invocation): Pro
       dns: {},
     };
   } catch (error) {
+    using _ = lock;
+    // What stayed half done is cleared as after a crash; if that fails as well, the next ADD finds the record.
+    if (record.ips.length > 0) releaseCrashed(world, kernel, record);
     forgetClaim(world.store, invocation);
-    lock[Symbol.dispose]();
     throw error;
   }
 }
