@@ -6,10 +6,10 @@
  */
 import { fill, type FilledOptions, type Recipe, routerId, type RoutingOptions } from "./routing_options.ts";
 
-/** Above our metric in both families (the kernel turns a v6 metric of 0 into 1024), so that our own route is used. */
+/** The kernel's metric of the other nodes' routes: above the usual metrics of claims (0 is 1024 in v6), so that our own is used. */
 const KERNEL_METRIC = 4096;
 /** Milliseconds; measured maxima in docs/routing.md. */
-const PROPAGATION = { ibgp: 250, ospf: 1250, babel: 1250 } as const;
+const PROPAGATION = { ibgp: 250, ospf: 1250, babel: 1500 } as const;
 
 /** A complete BIRD 2 configuration that spreads the claims of the networks. */
 export function birdRecipe(options: RoutingOptions): Recipe {
@@ -17,7 +17,7 @@ export function birdRecipe(options: RoutingOptions): Recipe {
   const families = ([4, 6] as const).filter((family) => prefixes(filled, family).length > 0);
   const ipam = {
     routeProtocol: filled.routeProtocol,
-    routeMetric: filled.routeMetric < KERNEL_METRIC ? filled.routeMetric : 0,
+    routeMetric: filled.routeMetric,
     propagationTimeout: PROPAGATION[filled.protocol],
   };
   const text = [
@@ -28,12 +28,21 @@ export function birdRecipe(options: RoutingOptions): Recipe {
   return { text, ipam, commands: [] };
 }
 
+function kernelMetric({ routeMetric }: FilledOptions): number {
+  return routeMetric === KERNEL_METRIC ? KERNEL_METRIC - 1 : KERNEL_METRIC;
+}
+
 const PROTOCOLS = { ibgp, ospf, babel };
 
 function head(options: FilledOptions, ipam: Recipe["ipam"]): string {
   const names = options.networks.map(({ name }) => name).join(", ");
   return `# BIRD 2: spreads the addresses that are claimed on this node, and installs those of the others.
-# Networks: ${names}. Goes to /etc/bird/bird.conf; write BIRD_ARGS="-R" into /etc/bird/envvars (see "persist" below).
+# Networks: ${names}. Goes to /etc/bird/bird.conf.
+#
+# So that a restart of BIRD is not seen as the end of this node's containers (iBGP only):
+#   /etc/bird/envvars:                                BIRD_ARGS="-R"
+#   /etc/systemd/system/bird.service.d/claims.conf:   [Service]
+#                                                     ExecStop=/usr/sbin/birdc graceful restart
 #
 # The configuration of vxlan-cni must say:
 #   "ipam": { "routeProtocol": ${ipam.routeProtocol}, "routeMetric": ${ipam.routeMetric}, "propagationTimeout": ${ipam.propagationTimeout} }
@@ -43,7 +52,7 @@ router id ${routerId(options.self)};
 
 # After a restart with -R the routes of the other nodes stay in the kernel until the peers have told theirs again, at most so
 # many seconds; then those that nobody announced are removed.
-graceful restart wait 15;
+graceful restart wait 5;
 
 protocol device { scan time 10; }
 `;
@@ -68,7 +77,9 @@ protocol kernel kernel${family} {
   learn;               # See the claims: routes that BIRD did not make.
   persist;             # Leave the other nodes' claims in the kernel when BIRD stops: they are still taken.
   graceful restart;    # With -R: do not remove them before the peers had the time to announce them again.
-  metric ${KERNEL_METRIC};         # Not the metric of our claims (${options.routeMetric}), or a competitor could not be installed next to ours.
+  metric ${
+    kernelMetric(options)
+  };         # Not the metric of our claims (${options.routeMetric}), or a competitor could not be installed next to ours.
   scan time 20;        # Changes arrive as events; the scan only repairs.
   ipv${family} {
     import filter {

@@ -16,7 +16,7 @@ const TABLE = 1000;
 /** The rules' places: before the main table (32766) and the networks' own rules (32765). */
 const RULE = 32764;
 /** Milliseconds; measured maxima in docs/routing.md. */
-const PROPAGATION = { ibgp: 250, ospf: 1250 } as const;
+const PROPAGATION = { ibgp: 250, ospf: 250 } as const;
 
 /** A complete FRR configuration (`frr.conf`) that spreads the claims of the networks. */
 export function frrRecipe(options: RoutingOptions): Recipe {
@@ -60,6 +60,9 @@ frr defaults datacenter
 log syslog warnings
 ! Hand routes on at once, not after 10 ms each.
 zebra work-queue 0
+! Nodes behind a router reach each other by the default route.
+ip nht resolve-via-default
+ipv6 nht resolve-via-default
 `;
 }
 

@@ -4,16 +4,12 @@ import { CniError, Code } from "./error.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Plugin } from "./plugin.ts";
 import { decodeResult } from "./result.ts";
+import { invalid } from "./schema.ts";
 
 /** Throws CniError (7) unless `type` is a bare file name: nothing may lead out of CNI_PATH. */
 export function checkPluginType(type: unknown, key: string): string {
   if (typeof type === "string" && /^[^/\0]+$/.test(type) && type !== "." && type !== "..") return type;
-  throw new CniError(
-    Code.invalidConfig,
-    `Cannot use config: ${key}: wanted the file name of a plugin without '/', '..' and NUL, got ${
-      JSON.stringify(type)
-    }`,
-  );
+  throw invalid(key, "the file name of a plugin without '/', '..' and NUL", type);
 }
 
 /** The plugin of this type; `builtIn` has those that run in this process unless CNI_PATH holds a different program of the name. */

@@ -4,6 +4,7 @@
 export const Code = {
   incompatibleVersion: 1,
   unsupportedField: 2,
+  unknownContainer: 3,
   invalidEnvironment: 4,
   io: 5,
   decoding: 6,

@@ -86,6 +86,7 @@ async function add(world: World, kernel: Rtnetlink, invocation: Invocation): Pro
       forget: (ip) => write(record.ips.filter((one) => one !== formatIp(ip))),
     });
     settleClaim(world.store, invocation, lock);
+    if (isFromOriginal(invocation)) forgetClaim(world.store, invocation);
     const { gateway } = config;
     return {
       ips: addresses.map((address) => ({
@@ -102,6 +103,11 @@ async function add(world: World, kernel: Rtnetlink, invocation: Invocation): Pro
     forgetClaim(world.store, invocation);
     throw error;
   }
+}
+
+/** The original main plugin sends CNI_ARGS only. Its claims for the gateway and for the container bear one name, and its DEL tells the address: no record is kept. */
+function isFromOriginal({ args, config: { raw } }: Invocation): boolean {
+  return raw.ipam === undefined && args.LINK_INDEX !== undefined;
 }
 
 function alreadyClaimed({ containerId, ifname }: Invocation, found: string): CniError {

@@ -18,11 +18,12 @@ export function find(name: string, folders: readonly string[]): { path: string; 
   return undefined;
 }
 
-/** Runs a program to its end. */
+/** Runs a program to its end; passes on that this one was interrupted. */
 export async function execute(
   path: string,
   environment: Readonly<Record<string, string>>,
   stdin: string,
+  interrupted: AbortSignal,
 ): Promise<Output> {
   const child = new Deno.Command(path, {
     env: { ...environment },
@@ -31,10 +32,19 @@ export async function execute(
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+  const stop = () => {
+    try {
+      child.kill("SIGTERM");
+    } catch {
+      // It has ended already.
+    }
+  };
+  interrupted.addEventListener("abort", stop);
   const writer = child.stdin.getWriter();
   // A program that ends before it has read everything closes the pipe: what it printed still counts.
   await writer.write(new TextEncoder().encode(stdin)).then(() => writer.close()).catch(() => {});
   const { code, stdout, stderr } = await child.output();
+  interrupted.removeEventListener("abort", stop);
   const text = new TextDecoder();
   return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
 }

@@ -22,6 +22,6 @@ export function realWorld(environment: Readonly<Record<string, string>>, interru
     readable,
     store: fileStore(),
     find,
-    execute,
+    execute: (path, variables, stdin) => execute(path, variables, stdin, interrupted),
   };
 }

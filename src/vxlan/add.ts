@@ -135,7 +135,6 @@ function interfaceExists(ifname: string, netns: string): CniError {
 async function connect(adding: Adding): Promise<Result> {
   const { world, builtIn, invocation, network, side, requested, attachment, undo } = adding;
   const gateway: Gateway = { world, builtIn, network, invocation, side, kernel: adding.kernel };
-  const started = claimsGateway(network) ? startGateway(gateway) : undefined;
   const container = (async () => {
     const result = await callIpam(world, builtIn, invocation, {
       verb: "ADD",
@@ -154,6 +153,8 @@ async function connect(adding: Adding): Promise<Result> {
     create(adding.inside, containerObjects(invocation.ifname, addresses.map(({ address }) => address), []), undo);
     return { result, addresses };
   })();
+  // After the container's request, so that the gateway does not draw the very address that was asked for.
+  const started = claimsGateway(network) ? (async () => await startGateway(gateway))() : undefined;
   // A failure is seen by allSettled below; until then nobody listens.
   container.catch(() => {});
   const made = (() => {
@@ -169,7 +170,8 @@ async function connect(adding: Adding): Promise<Result> {
   const { result, addresses } = await container;
   const named = addresses.flatMap(({ gateway: text }) => text === undefined ? [] : [gatewayOf(text, addresses)]);
   if (named.length > 0) await putGateway(gateway, named);
-  const gatewayAddresses = named.length > 0 ? named : await started ?? await awaitGateway(gateway);
+  const claimed = claimsGateway(network) ? await started ?? await awaitGateway(gateway) : [];
+  const gatewayAddresses = named.length > 0 ? named : claimed;
   return configure(adding, made, addresses.map(({ address }) => address), gatewayAddresses, result);
 }
 

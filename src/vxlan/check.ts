@@ -12,7 +12,7 @@ import type { Netns, World } from "../world.ts";
 import { findAttachments } from "./attachments.ts";
 import { chooseNetwork, type Network, readConfig } from "./config.ts";
 import { gateways, hostSide, vtepDevice } from "./host.ts";
-import { type BuiltIn, callIpam } from "./ipam.ts";
+import { type BuiltIn, callIpam, claimsGateway } from "./ipam.ts";
 import { bypass, containerObjects, hostLinks, vxlanName } from "./objects.ts";
 
 export async function check(world: World, builtIn: BuiltIn, invocation: Invocation): Promise<undefined> {
@@ -28,7 +28,7 @@ export async function check(world: World, builtIn: BuiltIn, invocation: Invocati
   using inside = rtnetlink(netns.netlink());
   const wrong = [
     ...complaints(compare(kernel, [...hostLinks(network, vtepDevice(kernel, network)), ...bypass(network)])),
-    ...missingGateways(kernel, network),
+    ...missingGateways(kernel, network, previous),
     ...complaints(compare(inside, wantedInside(kernel, network, invocation, previous))),
   ];
   if (wrong.length > 0) {
@@ -51,10 +51,14 @@ function openContainer(world: World, path: string): Netns {
   }
 }
 
-function missingGateways(kernel: Rtnetlink, network: Network): string[] {
+/** Another IPAM plugin than ours need not name a gateway of each family. */
+function missingGateways(kernel: Rtnetlink, network: Network, previous: Result): string[] {
   const index = kernel.link(`mv_${network.name}`)?.index;
   const found = index === undefined ? [] : gateways(kernel, network, index);
-  return network.prefixes.filter(({ ip }) => !found.some((one) => one.ip.version === ip.version))
+  const named = previous.ips.flatMap(({ gateway }) => parseIp(gateway ?? "") ?? []);
+  return network.prefixes
+    .filter((prefix) => claimsGateway(network) || named.some((gateway) => contains(prefix, gateway)))
+    .filter(({ ip }) => !found.some((one) => one.ip.version === ip.version))
     .map(({ ip }) => `gateway address of IPv${ip.version} on "mv_${network.name}" is missing`);
 }
 

@@ -3,6 +3,7 @@ import { findPlugin } from "../cni/delegate.ts";
 import { CniError, Code } from "../cni/error.ts";
 import type { Invocation, Verb } from "../cni/invocation.ts";
 import type { Plugin } from "../cni/plugin.ts";
+import { requestedIps } from "../cni/request.ts";
 import type { Result } from "../cni/result.ts";
 import { type Cidr, formatCidr, formatIp, type Ip, parseCidr } from "../ip.ts";
 import type { World } from "../world.ts";
@@ -36,11 +37,10 @@ export function callIpam(
 ): Promise<Result | undefined> {
   const { network: { ipam, prefixes, excludeFirst, excludeLast }, linkIndex, ips, verb } = handoff;
   const plugin = findPlugin(world, ipam.type, invocation.path, builtIn);
-  const { IP: _, ...kept } = invocation.args;
-  // Other plugins read one address there at most, and find several in runtimeConfig.
-  const ip: Record<string, string> = CLAIMING.includes(ipam.type) || ips.length === 1
+  const { IP: sent, ...kept } = invocation.args;
+  const ip = claimsGateway(handoff.network)
     ? { IP: ips.map(formatIp).join(",") }
-    : {};
+    : ipForOthers(invocation, handoff, sent);
   return plugin({
     ...invocation,
     verb,
@@ -55,6 +55,14 @@ export function callIpam(
     },
     config: { ...invocation.config, raw: { ...invocation.config.raw, ipam } },
   });
+}
+
+/** Other plugins read what the runtime sent by themselves; only of the original's annotation they know nothing. */
+function ipForOthers(invocation: Invocation, { verb, network, ips }: Handoff, sent?: string): Record<string, string> {
+  if (sent !== undefined) return { IP: sent };
+  const [ip] = ips;
+  const annotated = verb === "ADD" && ips.length === 1 && requestedIps(invocation, network.prefixes).length === 0;
+  return annotated && ip !== undefined ? { IP: formatIp(ip) } : {};
 }
 
 /** The gateway's own request: its own container id and interface name, and nothing that was asked for the container. */

@@ -103,7 +103,7 @@ async function gcIpam(
   } catch (error) {
     // A plugin from before GC has nothing to clean up by.
     const unsupported = error instanceof CniError &&
-      [Code.incompatibleVersion, Code.invalidEnvironment].some((code) => code === error.code);
+      [Code.incompatibleVersion, Code.unknownContainer, Code.invalidEnvironment].some((code) => code === error.code);
     if (!unsupported) throw error;
   }
 }
