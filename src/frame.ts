@@ -34,13 +34,10 @@ export function probe(address: Uint8Array, mac: Uint8Array): Uint8Array {
   ]);
 }
 
-/** "I have this address now": gratuitous ARP (RFC 5227, 2.3) or unsolicited neighbour advertisement with override (RFC 4861, 7.2.6). */
-export function announcement(address: Uint8Array, mac: Uint8Array): Uint8Array {
-  if (address.length === 4) return arp(1, mac, address, address);
-  const allNodes = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+/** "I have this address now", as an ICMPv6 message for the kernel to put its checksum in: unsolicited, override (RFC 4861, 7.2.6). */
+export function neighbourAdvertisement(address: Uint8Array, mac: Uint8Array): Uint8Array {
   const OVERRIDE = 0x20;
-  const body = [136, 0, 0, 0, OVERRIDE, 0, 0, 0, ...address, 2, 1, ...mac];
-  return ndp(mac, [0x33, 0x33, 0, 0, 0, 1], address, allNodes, body);
+  return Uint8Array.from([136, 0, 0, 0, OVERRIDE, 0, 0, 0, ...address, 2, 1, ...mac]);
 }
 
 /** Reads a frame; undefined when it is not about an address. */

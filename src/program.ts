@@ -27,9 +27,12 @@ function handOff(verb: string): string {
 /** Loads what the verb needs and no more: start-up is on the way of every container. */
 async function loadPlugin(environment: Record<string, string>): Promise<Plugin> {
   const interrupted = new AbortController();
+  // Only ADD is undone; the others are carried on by the next call.
   const stop = () =>
     interrupted.abort(new CniError(Code.interrupted, "Cannot finish: interrupted by a signal; everything was undone"));
-  for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, stop);
+  if (environment.CNI_COMMAND === "ADD") {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, stop);
+  }
   const world = realWorld(environment, interrupted.signal);
   const { routetable } = await import("./routetable/plugin.ts");
   const ipam = routetable(world);

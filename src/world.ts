@@ -19,6 +19,8 @@ export interface Netns extends Disposable {
   netlink(groups?: readonly number[]): Socket;
   /** Whole Ethernet frames of one EtherType (host order) on one device, both ways. */
   packet(ethertype: number, ifindex: number): Socket;
+  /** ICMPv6 messages from an address of this namespace to all nodes on one device (ff02::1), hop limit 255. */
+  icmp6(source: Uint8Array, ifindex: number): Socket;
   /** Writes below /proc/sys/net of this namespace, e.g. `ipv6/conf/eth0/accept_ra`. A key that the kernel does not have is passed over. */
   sysctl(key: string, value: string): void;
 }

@@ -38,11 +38,7 @@ export function ip() {
   return parsed<Ip>("an IP address", parseIp);
 }
 
-/** A hardware address that a device can have: six bytes, not multicast, not zero. */
-export function mac() {
-  return parsed("a unicast hardware address like 02:00:5e:10:00:01", parseMac);
-}
-
+/** A hardware address that a device can have, in lower case: six bytes, not multicast, not zero; undefined for any other text. */
 export function parseMac(text: string): string | undefined {
   if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text)) return undefined;
   const multicast = (Number.parseInt(text.slice(0, 2), 16) & 1) === 1;

@@ -112,6 +112,12 @@ export const rule = family(
   attributes({ to: [1, ip], from: [2, ip], priority: [6, u32], table: [15, u32] }),
 );
 
+/** `struct ndmsg` + NDA_*. */
+export const neighbour = family(
+  struct({ family: u8, pad1: u8, pad2: u16, index: s32, state: u16, flags: u8, type: u8 }),
+  attributes({ to: [1, ip] }),
+);
+
 export type LinkMessage = ValueOf<typeof link>;
 export type VxlanData = ValueOf<typeof vxlan>;
 export type AddressMessage = ValueOf<typeof address>;

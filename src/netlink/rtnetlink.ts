@@ -7,6 +7,7 @@ import {
   type AddressMessage,
   link,
   type LinkMessage,
+  neighbour,
   route,
   type RouteMessage,
   rule,
@@ -85,6 +86,16 @@ export function deleteAddress(index: number, cidr: Cidr, device: string): Reques
 
 function addressOf(index: number, cidr: Cidr): AddressMessage {
   return { family: addressFamily(cidr.ip.version), length: cidr.length, index, local: cidr.ip, address: cidr.ip };
+}
+
+/**
+ * Makes the kernel announce an IPv4 address of its own by gratuitous ARP (RFC 5227, 2.3), three times, a second apart: it looks
+ * for the address as if it were a neighbour's. A packet socket could do it too, but closing one takes the kernel 8 to 16 ms.
+ */
+export function announceAddress(index: number, ip: Ip): Request {
+  const NTF_USE = 1;
+  const message = { family: addressFamily(ip.version), index, flags: NTF_USE, to: ip };
+  return request(`announce address ${formatIp(ip)}`, 28, NLM_F_CREATE, neighbour.encode(message));
 }
 
 /** A unicast route as we make them; metric 0 or none: the kernel's own default. */

@@ -5,7 +5,7 @@ import { type Cidr, contains, formatCidr, formatIp, hostPrefix, type Ip, parseIp
 import { addRoute, RT_TABLE_LOCAL, type Rtnetlink } from "../netlink/rtnetlink.ts";
 import type { Netns, World } from "../world.ts";
 import type { Device } from "./ask.ts";
-import { type ClaimConfig, RESERVE_METRIC } from "./config.ts";
+import type { ClaimConfig } from "./config.ts";
 import { isTaken, pick, type Pool } from "./pool.ts";
 import { removeClaim } from "./release.ts";
 import {
@@ -53,18 +53,18 @@ export async function claimAll(claimant: Claimant): Promise<Cidr[]> {
 }
 
 function placeOf({ world, kernel, device, config }: Claimant): Place {
-  return { world, kernel, device, protocol: config.routeProtocol };
+  return { world, kernel, device, protocol: config.routeProtocol, metric: config.routeMetric };
 }
 
 /** An address that was claimed in advance, at least a window ago. The one that was asked for is given up when it cannot be taken yet. */
 function takeReady(claimant: Claimant, prefix: Cidr, asked: Ip | undefined): Ip | undefined {
   const place = placeOf(claimant);
-  const { world, config: { propagationTimeout, routeMetric } } = claimant;
+  const { world, config: { propagationTimeout } } = claimant;
   for (const one of reservations(place, prefix.ip.version)) {
     const ip = parseIp(one.ip);
     if (ip === undefined || !contains(prefix, ip) || (asked !== undefined && !sameIp(asked, ip))) continue;
     if (one.ready && world.uptime() - one.since >= propagationTimeout) {
-      const taken = takeReservation(place, one, routeMetric, claimant);
+      const taken = takeReservation(place, one, claimant);
       if (taken !== undefined) return taken;
     } else if (asked !== undefined) drop(place, one);
   }
@@ -82,7 +82,6 @@ async function reserveMissing(claimant: Claimant, prefix: Cidr): Promise<void> {
   const missing = claimant.config.reserve - reservations(place, prefix.ip.version).length;
   const reserving: Claimant = {
     ...claimant,
-    config: { ...claimant.config, routeMetric: RESERVE_METRIC },
     remember: (ip) => writeReservation(place, ip, false),
     forget: (ip) => void forgetReservation(place, ip),
   };

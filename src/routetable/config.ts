@@ -28,8 +28,10 @@ export interface ClaimConfig {
   gateway: Ip | undefined;
 }
 
-/** The metric of reservations: below 2^24, because FRR takes the top byte for a distance; above what any daemon gives the routes that it installs. */
-export const RESERVE_METRIC = 0xfffffe;
+/** The highest metric that a recipe for a routing daemon gives the routes that it installs (src/cli/routing_bird.ts). */
+const DAEMON_METRIC = 4096;
+/** The metric of claims where some are reserved: below 2^24, because FRR takes the top byte for a distance. */
+const RESERVE_METRIC = 0xfffffe;
 
 const U32 = 4294967295;
 
@@ -44,7 +46,7 @@ const schema = z.looseObject({
   propagationTimeout: z._default(whole(0, 60000), 250),
   // 1 to 3 are redirect, kernel and boot: the kernel's own.
   routeProtocol: z._default(whole(4, 255), 192),
-  routeMetric: z._default(whole(0, U32), 0),
+  routeMetric: z.optional(whole(0, U32)),
   probe: z._default(boolean(), true),
   reserve: z._default(whole(0, 1000), 0),
   routes: z._default(
@@ -74,23 +76,27 @@ export function readClaimConfig(invocation: Invocation): ClaimConfig {
     requested: requestedIps(invocation, prefixes),
     propagationTimeout: ipam.propagationTimeout,
     routeProtocol: ipam.routeProtocol,
-    routeMetric: ipam.routeMetric,
+    routeMetric: effectiveMetric(ipam),
     probe: ipam.probe,
     reserve: ipam.reserve,
     routes: ipam.routes,
     gateway: ipam.gateway,
   };
-  if (config.reserve > 0 && config.routeMetric >= RESERVE_METRIC) {
-    throw invalid("ipam.routeMetric", `less than ${RESERVE_METRIC}, the metric of reservations`, config.routeMetric);
-  }
   for (const asked of config.requested) checkUsable(config, asked);
   return config;
 }
 
 /** What of an `ipam` section concerns the routing daemon; throws CniError (7). */
-export function readClaimSettings(ipam: unknown): { routeProtocol: number; routeMetric: number } {
-  const { routeProtocol, routeMetric } = parse(schema, ipam, "ipam");
-  return { routeProtocol, routeMetric };
+export function readClaimSettings(ipam: unknown): { routeProtocol: number; routeMetric: number; reserve: number } {
+  const parsed = parse(schema, ipam, "ipam");
+  return { routeProtocol: parsed.routeProtocol, routeMetric: effectiveMetric(parsed), reserve: parsed.reserve };
+}
+
+/** Claims that can be reserved need a metric above the routing daemon's, so that a competitor's route is found before ours. */
+function effectiveMetric({ routeMetric, reserve }: z.output<typeof schema>): number {
+  if (reserve === 0) return routeMetric ?? 0;
+  if (routeMetric === undefined || routeMetric > DAEMON_METRIC) return routeMetric ?? RESERVE_METRIC;
+  throw invalid("ipam.routeMetric", `more than ${DAEMON_METRIC}, because reserve is given`, routeMetric);
 }
 
 function ipamPrefixes({ cidr, subnet, cidrs = [] }: z.output<typeof schema>): Cidr[] {

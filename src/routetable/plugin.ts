@@ -11,7 +11,7 @@ import { type Rtnetlink, rtnetlink } from "../netlink/rtnetlink.ts";
 import type { World } from "../world.ts";
 import { checkClaim } from "./check.ts";
 import { claimAll } from "./claim.ts";
-import { type ClaimConfig, readClaimConfig } from "./config.ts";
+import { type ClaimConfig, readClaimConfig, readClaimSettings } from "./config.ts";
 import { usage } from "./pool.ts";
 import {
   beginClaim,
@@ -120,14 +120,18 @@ function alreadyClaimed({ containerId, ifname }: Invocation, found: string): Cni
 /** Releases what the record names; without one, what CNI_ARGS or prevResult name. */
 function del(world: World, kernel: Rtnetlink, invocation: Invocation): undefined {
   const record = readClaim(world.store, invocation) ?? guessedRecord(kernel, invocation);
-  if (record !== undefined) releaseOrKeep(world, kernel, record, reserved(invocation));
+  if (record !== undefined) releaseOrKeep(world, kernel, record, reserving(invocation));
   forgetClaim(world.store, invocation);
 }
 
-/** `ipam.reserve`, as far as the configuration can be read. */
-function reserved({ config: { raw: { ipam } } }: Invocation): number {
-  const reserve: unknown = typeof ipam === "object" && ipam !== null && "reserve" in ipam ? ipam.reserve : 0;
-  return typeof reserve === "number" ? reserve : 0;
+/** What the configuration says of reservations, as far as it can be read. */
+function reserving({ config: { raw } }: Invocation): { reserve: number; routeMetric: number } {
+  try {
+    return readClaimSettings(raw.ipam ?? {});
+  } catch (error) {
+    if (error instanceof CniError) return { reserve: 0, routeMetric: 0 };
+    throw error;
+  }
 }
 
 function guessedRecord(kernel: Rtnetlink, invocation: Invocation): ClaimRecord | undefined {

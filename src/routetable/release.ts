@@ -39,7 +39,7 @@ export function releaseCrashed(world: World, kernel: Rtnetlink, record: ClaimRec
   const device = placeOf(kernel, record.device);
   if (device === undefined) return;
   for (const ip of ips.flatMap((text) => parseIp(text) ?? [])) {
-    clearReserved({ world, kernel, device, protocol: record.protocol }, ip);
+    clearReserved({ world, kernel, device, protocol: record.protocol, metric: record.metric }, ip);
   }
 }
 
@@ -47,16 +47,22 @@ export function releaseCrashed(world: World, kernel: Rtnetlink, record: ClaimRec
  * Releases a settled claim; with `reserve` its addresses fill up the reservations of the device instead.
  * The last claim of a device but its own (the gateway's) takes the reservations with it.
  */
-export function releaseOrKeep(world: World, kernel: Rtnetlink, record: ClaimRecord, reserve: number): void {
+export function releaseOrKeep(
+  world: World,
+  kernel: Rtnetlink,
+  record: ClaimRecord,
+  { reserve, routeMetric }: { reserve: number; routeMetric: number },
+): void {
   const device = placeOf(kernel, record.device);
   if (device === undefined) return;
-  const place: Place = { world, kernel, device, protocol: record.protocol };
+  const place: Place = { world, kernel, device, protocol: record.protocol, metric: record.metric };
   const used = listClaims(world.store).some(({ device: on, containerId, ifname }) =>
     on === record.device && ifname !== on && (containerId !== record.containerId || ifname !== record.ifname)
   );
   for (const ip of record.ips.flatMap((text) => parseIp(text) ?? [])) {
-    const keep = used && record.ifname !== record.device && reservations(place, ip.version).length < reserve;
-    if (keep) keepAsReservation(place, ip, record.metric);
+    const keep = used && record.metric === routeMetric && record.ifname !== record.device &&
+      reservations(place, ip.version).length < reserve;
+    if (keep) keepAsReservation(place, ip);
     else removeClaim(kernel, ip, device.index, record.protocol, record.metric);
   }
   if (used) return;

@@ -1,7 +1,7 @@
 /**
  * Addresses claimed in advance: an ADD that finds one that has been spread for a whole window need not wait.
  *
- * A reservation's route has a metric above every routing daemon's, so that one exact look-up finds a competitor first. Its
+ * The routes of such claims have a metric above every routing daemon's, so that one exact look-up finds a competitor first. A reserved
  * address is answered for on the broadcast domain by this node, so that whoever probes for it hears that it is in use.
  */
 import { EADDRNOTAVAIL, EEXIST, ENODEV, ESRCH, failedWith } from "../errno.ts";
@@ -9,7 +9,6 @@ import { bits, formatIp, hostPrefix, type Ip, type IpVersion, parseIp, sameIp } 
 import type { Request } from "../netlink/message.ts";
 import { addAddress, addRoute, deleteAddress, deleteRoute, localRoute, type Rtnetlink } from "../netlink/rtnetlink.ts";
 import type { Store, World } from "../world.ts";
-import { RESERVE_METRIC } from "./config.ts";
 import { claimRoute } from "./route.ts";
 import type { Device } from "./ask.ts";
 
@@ -22,6 +21,7 @@ export interface Reservation {
   /** Another device of the same name is another device. */
   index: number;
   protocol: number;
+  metric: number;
   /** Milliseconds since boot at which its route was installed. */
   since: number;
   /** The window is over, and it is ours. */
@@ -35,6 +35,8 @@ export interface Place {
   kernel: Rtnetlink;
   device: Device;
   protocol: number;
+  /** Of the claims' routes: above every routing daemon's. */
+  metric: number;
 }
 
 /** All reservations of this machine, also those that are not ready. */
@@ -46,21 +48,30 @@ export function listReservations(store: Store): Reservation[] {
 }
 
 /** The reservations of one device and family; what a dead process or an earlier device of the name left is cleared away. */
-export function reservations({ world, kernel, device, protocol }: Place, version: IpVersion): Reservation[] {
+export function reservations(place: Place, version: IpVersion): Reservation[] {
+  const { world, device } = place;
   return listReservations(world.store).filter((one) => {
     if (one.device !== device.name) return false;
     const gone = one.index !== device.index || (!one.ready && world.uptime() - one.since > STALE);
-    if (gone) drop({ world, kernel, device, protocol }, one);
-    return !gone && parseIp(one.ip)?.version === version;
+    if (gone) drop(place, one);
+    return !gone && one.metric === place.metric && parseIp(one.ip)?.version === version;
   });
 }
 
 /** Remembers a reservation whose route is about to be installed; `ready` once its window is over. */
-export function writeReservation({ world, device, protocol }: Place, ip: Ip, ready: boolean): void {
+export function writeReservation({ world, device, protocol, metric }: Place, ip: Ip, ready: boolean): void {
   const name = `${FOLDER}/${fileName(device.name, ip)}`;
   const earlier = world.store.read(name);
   const since = earlier === undefined ? world.uptime() : (JSON.parse(earlier) as Reservation).since;
-  const record: Reservation = { ip: formatIp(ip), device: device.name, index: device.index, protocol, since, ready };
+  const record: Reservation = {
+    ip: formatIp(ip),
+    device: device.name,
+    index: device.index,
+    protocol,
+    metric,
+    since,
+    ready,
+  };
   world.store.write(name, JSON.stringify(record));
 }
 
@@ -99,51 +110,43 @@ function attempt(kernel: Rtnetlink, request: Request, ...expected: number[]): vo
 }
 
 /**
- * Turns a reservation into a claim of the given metric, without waiting; false when somebody was quicker or the address is not ours alone.
- * `remember` is called before anything is changed, `forget` when nothing came of it.
+ * Takes a reservation for a claim, without waiting; undefined when somebody was quicker or the address is not ours alone. Its route
+ * stays as it is: FRR can lose a route whose metric changes. `remember` is called first, `forget` when nothing came of it.
  */
 export function takeReservation(
   place: Place,
   reservation: Reservation,
-  metric: number,
   { remember, forget }: { remember(ip: Ip): void; forget(ip: Ip): void },
 ): Ip | undefined {
-  const { kernel, device, protocol } = place;
   const ip = parseIp(reservation.ip);
   if (ip === undefined) return undefined;
   remember(ip);
   // Removing the file is the take: of two processes one succeeds.
-  if (!forgetReservation(place, ip)) {
-    forget(ip);
-    return undefined;
-  }
-  undefend(place, ip);
-  if (isOursAlone(kernel, device, ip)) {
-    attempt(kernel, addRoute(claimRoute(ip, device.index, protocol, metric)));
+  if (forgetReservation(place, ip)) {
+    undefend(place, ip);
+    if (isOursAlone(place, ip)) return ip;
     withdrawReserved(place, ip);
-    return ip;
   }
-  withdrawReserved(place, ip);
   forget(ip);
   return undefined;
 }
 
 /** One exact look-up: a competitor's route would be found before ours. */
-function isOursAlone(kernel: Rtnetlink, device: Device, ip: Ip): boolean {
+function isOursAlone({ kernel, device, metric }: Place, ip: Ip): boolean {
   const found = kernel.lookup(ip);
-  return found?.length === bits(ip.version) && found.oif === device.index && found.priority === RESERVE_METRIC;
+  return found?.length === bits(ip.version) && found.oif === device.index && found.priority === metric;
 }
 
-function withdrawReserved({ kernel, device, protocol }: Place, ip: Ip): void {
-  attempt(kernel, deleteRoute(claimRoute(ip, device.index, protocol, RESERVE_METRIC)), ESRCH, ENODEV);
+function withdrawReserved({ kernel, device, protocol, metric }: Place, ip: Ip): void {
+  attempt(kernel, deleteRoute(claimRoute(ip, device.index, protocol, metric)), ESRCH, ENODEV);
 }
 
 /** Gives a reservation up. */
-export function drop(place: Place, { ip: text }: Pick<Reservation, "ip">): void {
+export function drop(place: Place, { ip: text, metric }: Reservation): void {
   const ip = parseIp(text);
   if (ip === undefined || !forgetReservation(place, ip)) return;
   undefend(place, ip);
-  withdrawReserved(place, ip);
+  withdrawReserved({ ...place, metric }, ip);
 }
 
 /** Clears what a process left that died while it turned a reservation into a claim. */
@@ -154,11 +157,8 @@ export function clearReserved(place: Place, ip: Ip): void {
 }
 
 /** Turns a claim that is released into a reservation: its route has spread already. */
-export function keepAsReservation(place: Place, ip: Ip, metric: number): void {
-  const { kernel, device, protocol } = place;
+export function keepAsReservation(place: Place, ip: Ip): void {
   writeReservation(place, ip, false);
-  attempt(kernel, addRoute(claimRoute(ip, device.index, protocol, RESERVE_METRIC)), EEXIST);
-  attempt(kernel, deleteRoute(claimRoute(ip, device.index, protocol, metric)), ESRCH, ENODEV);
   defend(place, ip);
   writeReservation(place, ip, true);
 }

@@ -3,7 +3,6 @@ import { KernelError } from "../errno.ts";
 
 const SYMBOLS = {
   socket: { parameters: [/* int domain */ "i32", /* int type */ "i32", /* int protocol */ "i32"], result: "i32" },
-  bind: { parameters: [/* int fd */ "i32", /* sockaddr * */ "buffer", /* socklen_t */ "u32"], result: "i32" },
   setsockopt: {
     parameters: [
       /* int fd */ "i32",
@@ -29,6 +28,12 @@ const SYMBOLS = {
   __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
+/** Functions that only some calls need: each that is loaded costs 0.2 ms. */
+const ADDRESSES = {
+  bind: { parameters: [/* int fd */ "i32", /* sockaddr * */ "buffer", /* socklen_t */ "u32"], result: "i32" },
+  connect: { parameters: [/* int fd */ "i32", /* sockaddr * */ "buffer", /* socklen_t */ "u32"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
 /** The same functions on a thread of their own: for waiting only, never for setns and what follows it. */
 const WAITING = {
   poll: {
@@ -37,14 +42,20 @@ const WAITING = {
     nonblocking: true,
   },
   flock: { parameters: [/* int fd */ "i32", /* int operation */ "i32"], result: "i32", nonblocking: true },
+  close: { parameters: [/* int fd */ "i32"], result: "i32", nonblocking: true },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 const LIBC = "libc.so.6";
 let loaded: Deno.DynamicLibrary<typeof SYMBOLS> | undefined;
+let addresses: Deno.DynamicLibrary<typeof ADDRESSES> | undefined;
 let waiting: Deno.DynamicLibrary<typeof WAITING> | undefined;
 
 export function libc(): Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] {
   return (loaded ??= Deno.dlopen(LIBC, SYMBOLS)).symbols;
+}
+
+export function libcAddresses(): Deno.DynamicLibrary<typeof ADDRESSES>["symbols"] {
+  return (addresses ??= Deno.dlopen(LIBC, ADDRESSES)).symbols;
 }
 
 export function libcWaiting(): Deno.DynamicLibrary<typeof WAITING>["symbols"] {

@@ -2,7 +2,7 @@
 import { KernelError } from "../errno.ts";
 import type { Netns } from "../world.ts";
 import { check, close, libc, open } from "./libc.ts";
-import { netlinkSocket, packetSocket } from "./socket.ts";
+import { icmp6Socket, netlinkSocket, packetSocket } from "./socket.ts";
 
 const CLONE_NEWNET = 0x40000000;
 /** /proc/self would be the main thread as well; the thread that calls is the one that counts. */
@@ -35,6 +35,7 @@ function netns(path: string, fd: number, enter: <T>(work: () => T) => T): Netns 
     identity: identity(`/proc/self/fd/${fd}`),
     netlink: (groups) => enter(() => netlinkSocket(groups)),
     packet: (ethertype, ifindex) => enter(() => packetSocket(ethertype, ifindex)),
+    icmp6: (source, ifindex) => enter(() => icmp6Socket(source, ifindex)),
     sysctl: (key, value) => enter(() => writeSysctl(key, value)),
     [Symbol.dispose]: () => close(fd),
   };

@@ -1,7 +1,7 @@
 /** Netlink and packet sockets over libc. */
 import { EAGAIN, ENOBUFS, KernelError } from "../errno.ts";
 import type { Socket } from "../world.ts";
-import { check, close, errno, libc, libcWaiting } from "./libc.ts";
+import { check, close, errno, libc, libcAddresses, libcWaiting } from "./libc.ts";
 
 const AF_NETLINK = 16;
 const AF_PACKET = 17;
@@ -37,7 +37,7 @@ export function netlinkSocket(groups: readonly number[] = []): Socket {
   if (groups.length > 0) {
     option(fd, SOL_SOCKET, SO_RCVBUFFORCE, EVENT_BUFFER);
     // struct sockaddr_nl {family, pad, pid, groups}: the kernel chooses our port.
-    check("bind a netlink socket", libc().bind(fd, Uint8Array.of(AF_NETLINK, 0, ...new Uint8Array(10)), 12));
+    check("bind a netlink socket", libcAddresses().bind(fd, Uint8Array.of(AF_NETLINK, 0, ...new Uint8Array(10)), 12));
     for (const group of groups) option(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group);
   }
   return socket(fd, "netlink");
@@ -52,14 +52,37 @@ export function packetSocket(ethertype: number, ifindex: number): Socket {
   to.setUint16(0, AF_PACKET, true);
   to.setUint16(2, ethertype);
   to.setInt32(4, ifindex, true);
-  check("bind a packet socket", libc().bind(fd, new Uint8Array(to.buffer), 20));
+  check("bind a packet socket", libcAddresses().bind(fd, new Uint8Array(to.buffer), 20));
   // struct packet_mreq {int ifindex, ushort type, ushort alen, address[8]}: neighbour solicitations go to groups that nobody here is in.
   const membership = new DataView(new ArrayBuffer(16));
   membership.setInt32(0, ifindex, true);
   membership.setUint16(4, PACKET_MR_ALLMULTI, true);
   const bytes = new Uint8Array(membership.buffer);
   check("listen to multicast frames", libc().setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, bytes, 16));
-  return socket(fd, "packet");
+  // Closing waits 8 to 16 ms for the whole network stack to forget the socket: on a thread of its own, while we go on.
+  return socket(fd, "packet", () => void libcWaiting().close(fd));
+}
+
+/** ICMPv6 from an address of the namespace this thread is in to all nodes on one device; the kernel makes header and checksum. */
+export function icmp6Socket(source: Uint8Array, ifindex: number): Socket {
+  const AF_INET6 = 10;
+  const IPPROTO_IPV6 = 41;
+  const IPPROTO_ICMPV6 = 58;
+  const IPV6_MULTICAST_HOPS = 18;
+  // struct sockaddr_in6 {family, port, flowinfo, addr[16], scope id}
+  const address = (ip: Uint8Array) => {
+    const bytes = new Uint8Array(28);
+    new DataView(bytes.buffer).setUint16(0, AF_INET6, true);
+    bytes.set(ip, 8);
+    new DataView(bytes.buffer).setUint32(24, ifindex, true);
+    return bytes;
+  };
+  const allNodes = Uint8Array.of(0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
+  const fd = check("open an ICMPv6 socket", libc().socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6));
+  option(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 255);
+  check("bind an ICMPv6 socket", libcAddresses().bind(fd, address(source), 28));
+  check("connect an ICMPv6 socket", libcAddresses().connect(fd, address(allNodes), 28));
+  return socket(fd, "ICMPv6");
 }
 
 /** Waits until one of the sockets can be read; false after `timeout` ms. */
@@ -84,7 +107,7 @@ function option(fd: number, level: number, name: number, value: number): void {
   check("set a socket option", libc().setsockopt(fd, level, name, bytes, 4));
 }
 
-function socket(fd: number, what: string): Socket {
+function socket(fd: number, what: string, end = () => close(fd)): Socket {
   const timeout = new DataView(new ArrayBuffer(16));
   timeout.setBigInt64(0, 5n, true);
   check("set a socket's timeout", libc().setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, new Uint8Array(timeout.buffer), 16));
@@ -103,7 +126,7 @@ function socket(fd: number, what: string): Socket {
       if (failure === EAGAIN) return undefined;
       throw new KernelError(`receive on a ${what} socket${failure === ENOBUFS ? " (events were lost)" : ""}`, failure);
     },
-    [Symbol.dispose]: () => close(fd),
+    [Symbol.dispose]: end,
   };
   descriptors.set(made, fd);
   return made;

@@ -15,14 +15,7 @@ import { recover, release } from "./del.ts";
 import { awaitGateway, type Gateway, putGateway, startGateway } from "./gateway.ts";
 import { ensureHost, type HostSide, keptConfig } from "./host.ts";
 import { type BuiltIn, callIpam, claimsGateway, resultAddresses } from "./ipam.ts";
-import {
-  containerLink,
-  containerObjects,
-  type ContainerRoute,
-  defaultRoute,
-  macvlanName,
-  vxlanName,
-} from "./objects.ts";
+import { containerLink, containerObjects, type ContainerRoute, defaultRoute } from "./objects.ts";
 
 /** One ADD on its way. */
 interface Adding {
@@ -189,10 +182,10 @@ interface ContainerSide {
   mtu: number;
 }
 
-function createContainerLink({ invocation, network, kernel, netns, inside, side, mac, undo }: Adding): ContainerSide {
+function createContainerLink({ invocation, kernel, netns, inside, side, mac, undo }: Adding): ContainerSide {
   const { ifname } = invocation;
   try {
-    create(kernel, [containerLink(network, { ifname, netnsFd: netns.fd, mac, mtu: side.mtu })], undo);
+    create(kernel, [containerLink(side.vxlanIndex, { ifname, netnsFd: netns.fd, mac, mtu: side.mtu })], undo);
   } catch (error) {
     if (failedWith(error, EEXIST)) throw interfaceExists(ifname, invocation.netns);
     throw error;
@@ -210,14 +203,11 @@ function configure(
   gateways: Cidr[],
   ipam: Result | undefined,
 ): Result {
-  const { invocation, network, inside, netns, kernel, config, undo } = adding;
+  const { invocation, inside, netns, side, config, undo } = adding;
   const routes = containerRoutes(inside, addresses, gateways, ipam?.routes ?? []);
   create(inside, containerObjects(invocation.ifname, [], routes), undo);
-  announce(netns, link.index, link.mac, addresses.map(({ ip }) => ip));
-  const hostInterfaces = [vxlanName(network), macvlanName(network)].map((name) => {
-    const { mac = "", mtu = 0 } = kernel.link(name) ?? {};
-    return { name, mac, mtu };
-  });
+  announce(netns, inside, link, addresses.map(({ ip }) => ip));
+  const hostInterfaces = side.interfaces;
   const own = { name: invocation.ifname, mac: link.mac, mtu: link.mtu, sandbox: invocation.netns };
   const gatewayFor = (ip: Ip) => gateways.find((one) => one.ip.version === ip.version);
   return {

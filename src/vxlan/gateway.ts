@@ -3,6 +3,7 @@ import { CniError, Code } from "../cni/error.ts";
 import type { Invocation } from "../cni/invocation.ts";
 import type { Cidr } from "../ip.ts";
 import type { Rtnetlink } from "../netlink/rtnetlink.ts";
+import { announce } from "../state/announce.ts";
 import { create } from "../state/apply.ts";
 import type { Lock, World } from "../world.ts";
 import { gatewayLock, readHost, writeHost } from "./attachments.ts";
@@ -60,7 +61,7 @@ async function claim(gateway: Gateway, held: Lock): Promise<Cidr[]> {
 }
 
 /** Puts gateway addresses on `mv_`; those that are there already stay. */
-export async function putGateway({ kernel, network, side }: Gateway, addresses: readonly Cidr[]): Promise<void> {
+export async function putGateway({ world, kernel, network, side }: Gateway, addresses: readonly Cidr[]): Promise<void> {
   const there = gateways(kernel, network, side.macvlanIndex);
   const missing = addresses.filter(({ ip }) =>
     !there.some((one) => one.ip.version === ip.version && one.ip.value === ip.value)
@@ -68,4 +69,6 @@ export async function putGateway({ kernel, network, side }: Gateway, addresses: 
   await using undo = new AsyncDisposableStack();
   create(kernel, missing.map((address) => gatewayAddress(network, address)), undo);
   undo.move();
+  using host = world.host();
+  announce(host, kernel, { index: side.macvlanIndex, mac: side.macvlanMac }, missing.map(({ ip }) => ip));
 }

@@ -22,6 +22,9 @@ const OVERHEAD = { 4: 50, 6: 70 };
 export interface HostSide {
   vxlanIndex: number;
   macvlanIndex: number;
+  macvlanMac: string;
+  /** As a result of ADD lists them. */
+  interfaces: { name: string; mac: string; mtu: number }[];
   /** Bytes. */
   mtu: number;
 }
@@ -65,7 +68,14 @@ export function hostSide(kernel: Rtnetlink, network: Network): HostSide {
   if (vxlan?.index === undefined || macvlan?.index === undefined) {
     throw new CniError(Code.hostDiffers, `Cannot use network "${network.name}": its devices have gone in the meantime`);
   }
-  return { vxlanIndex: vxlan.index, macvlanIndex: macvlan.index, mtu: vxlan.mtu ?? 0 };
+  const interfaces = [vxlan, macvlan].map(({ name = "", mac = "", mtu = 0 }) => ({ name, mac, mtu }));
+  return {
+    vxlanIndex: vxlan.index,
+    macvlanIndex: macvlan.index,
+    macvlanMac: macvlan.mac ?? "",
+    interfaces,
+    mtu: vxlan.mtu ?? 0,
+  };
 }
 
 function createLink(

@@ -62,12 +62,12 @@ export function gatewayAddress(network: Network, address: Cidr): AddressObject {
   return { kind: "address", device: macvlanName(network), address };
 }
 
-/** The container's link, made in its namespace under its final name. */
+/** The container's link, made in its namespace under its final name, on the link of the given index on the host. */
 export function containerLink(
-  network: Network,
+  macvlanOn: number,
   { ifname, netnsFd, mac, mtu }: { ifname: string; netnsFd: number; mac?: string; mtu?: number },
 ): LinkObject {
-  return { kind: "link", name: ifname, macvlanOn: vxlanName(network), netnsFd, mac, mtu };
+  return { kind: "link", name: ifname, macvlanOn, netnsFd, mac, mtu };
 }
 
 export interface ContainerRoute {

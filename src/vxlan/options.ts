@@ -1,49 +1,74 @@
 /** The options of a vxlan as the original program spells them: strings in, the kernel's attributes out. */
 import * as z from "zod/mini";
-import { ip, mac, parsed } from "../cni/schema.ts";
-import type { Ip } from "../ip.ts";
+import { parseMac } from "../cni/schema.ts";
+import { type Ip, parseIp } from "../ip.ts";
 import type { VxlanData } from "../netlink/format.ts";
 
-function number(least: number, most: number) {
-  const wanted = `a string with a whole number from ${least} to ${most}`;
-  return z.optional(parsed(wanted, (text) => {
-    const value = Number(text);
-    return /^\d{1,10}$/.test(text) && value >= least && value <= most ? value : undefined;
-  }));
+/** How an option is written: what is wanted, and the value of a text; undefined for a text that has none. */
+interface Option<T> {
+  wanted: string;
+  read(text: string): T | undefined;
 }
 
-function switched() {
-  return z.optional(
-    parsed(`"true" or "false"`, (text) => text === "true" ? true : text === "false" ? false : undefined),
-  );
+function number(least: number, most: number): Option<number> {
+  return {
+    wanted: `a string with a whole number from ${least} to ${most}`,
+    read: (text) => /^\d{1,10}$/.test(text) && Number(text) >= least && Number(text) <= most ? Number(text) : undefined,
+  };
 }
 
 const PORT = 65535;
 const U32 = 4294967295;
+const flag: Option<boolean> = {
+  wanted: `"true" or "false"`,
+  read: (text) => text === "true" ? true : text === "false" ? false : undefined,
+};
+const address: Option<Ip> = { wanted: "an IP address", read: parseIp };
+const mac: Option<string> = { wanted: "a unicast hardware address like 02:00:5e:10:00:01", read: parseMac };
+const device: Option<string> = {
+  wanted: "the name of a network device",
+  read: (name) => /^[^/\s]{1,15}$/.test(name) ? name : undefined,
+};
 
-export const optionsSchema = z.strictObject({
-  vxlanhardwareaddr: z.optional(mac()),
+const OPTIONS = {
+  vxlanhardwareaddr: mac,
   vxlantxqlen: number(0, U32),
-  vtepdev: z.optional(parsed("the name of a network device", (name) => /^[^/\s]{1,15}$/.test(name) ? name : undefined)),
-  srcaddr: z.optional(ip()),
-  group: z.optional(ip()),
+  vtepdev: device,
+  srcaddr: address,
+  group: address,
   ttl: number(0, 255),
   tos: number(0, 255),
-  learning: switched(),
-  proxy: switched(),
-  rsc: switched(),
-  l2miss: switched(),
-  l3miss: switched(),
-  noage: switched(),
-  gbp: switched(),
+  learning: flag,
+  proxy: flag,
+  rsc: flag,
+  l2miss: flag,
+  l3miss: flag,
+  noage: flag,
+  gbp: flag,
   age: number(0, U32),
   limit: number(0, U32),
   port: number(1, PORT),
   portlow: number(0, PORT),
   porthigh: number(0, PORT),
-}, "an object of options");
+};
 
-export type Options = z.output<typeof optionsSchema>;
+export type Options = { [K in keyof typeof OPTIONS]?: (typeof OPTIONS)[K] extends Option<infer T> ? T : never };
+
+/** Options as they are written: a table read by ours, because a schema for each of them costs more start-up than all the rest. */
+export const optionsSchema = z.pipe(
+  z.record(z.string(), z.unknown(), "an object of options"),
+  z.transform((texts, context): Options => {
+    const out: Record<string, unknown> = {};
+    for (const [key, text] of Object.entries(texts)) {
+      const option = Object.hasOwn(OPTIONS, key) ? OPTIONS[key as keyof typeof OPTIONS] : undefined;
+      const value = typeof text === "string" ? option?.read(text) : undefined;
+      if (value !== undefined) out[key] = value;
+      else if (option === undefined) context.issues.push({ code: "unrecognized_keys", keys: [key], input: texts });
+      else context.issues.push({ code: "custom", message: option.wanted, input: text, path: [key] });
+    }
+    return out;
+  }),
+);
 
 /** What is wrong between options, or undefined: key, what was wanted, what was found. */
 export function optionsFault(options: Options): { key: string; wanted: string; got: unknown } | undefined {

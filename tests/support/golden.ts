@@ -21,9 +21,14 @@ export function messages(name: string): Message[] {
   return datagrams(name).flatMap(decodeMessages);
 }
 
+/** `ip` sends the whole buffer of a question, zeros behind its one message. */
+function onlyFirst(datagram: Uint8Array): Uint8Array {
+  return datagram.subarray(0, new DataView(datagram.buffer, datagram.byteOffset).getUint32(0, true));
+}
+
 /** The only message of `fixtures/netlink/<name>.hex`. */
 export function message(name: string): Message {
-  const [first, ...more] = messages(name);
+  const [first, ...more] = datagrams(name).map(onlyFirst).flatMap(decodeMessages);
   if (first === undefined || more.length > 0) throw new Error(`Cannot choose: "${name}" holds not exactly one message`);
   return first;
 }

@@ -62,8 +62,9 @@ export async function binDir(): Promise<string> {
   const known = Deno.env.get(FOLDER);
   if (known !== undefined) return known;
   const folder = await Deno.makeTempDir({ prefix: "vxlan-cni-test-" });
-  const remove = `(tail --pid=${Deno.pid} -s 0.2 -f /dev/null; rm -rf "${folder}") </dev/null >/dev/null 2>&1 &`;
-  await must(["sh", "-c", remove]);
+  // In a session of its own: whoever ends the tests' process group must not end the one that cleans up.
+  const remove = `tail --pid=${Deno.pid} -s 0.2 -f /dev/null; rm -rf "${folder}"`;
+  await must(["sh", "-c", 'setsid sh -c "$1" </dev/null >/dev/null 2>&1 &', "sh", remove]);
   await must([EXECUTABLE, "install", "--bin-dir", folder], { timeout: TIMEOUT });
   Deno.env.set(FOLDER, folder);
   return folder;

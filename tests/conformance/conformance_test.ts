@@ -1,0 +1,35 @@
+/** The suite against the reference plugins, which tests the suite, and against ours, which tests the plugins. */
+import { deepEqual, equal } from "node:assert/strict";
+import { must } from "../support/run.ts";
+import { table } from "./report.ts";
+import { type ExpectedSubject, ours, oursBelow, REFERENCE } from "./subjects.ts";
+import { conformance } from "./suite.ts";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+for (const expected of REFERENCE) {
+  Deno.test(`${expected.spec.name} breaks exactly the rules it is known to break`, () => judged(expected));
+}
+
+Deno.test("our plugins break no rule", async (context) => {
+  const bin = await Deno.makeTempDir({ prefix: "conformance-" });
+  try {
+    await must([`${ROOT}dist/vxlan-cni`, "install", "--bin-dir", bin]);
+    for (const expected of [...ours(bin), ...oursBelow(bin)]) {
+      await context.step(expected.spec.name, () => judged(expected));
+    }
+  } finally {
+    await Deno.remove(bin, { recursive: true });
+  }
+});
+
+async function judged({ spec, broken }: ExpectedSubject): Promise<void> {
+  const verdicts = await conformance(spec);
+  const failed = verdicts.filter((verdict) => verdict.outcome === "fail").map((verdict) => verdict.rule);
+  const unexpected = failed.filter((rule) => !broken.includes(rule));
+  const mended = broken.filter((rule) => !failed.includes(rule));
+  const shown = table(verdicts.filter((verdict) => unexpected.includes(verdict.rule)));
+  deepEqual({ unexpected, mended }, { unexpected: [], mended: [] }, `${spec.name}: mended: ${mended}\n${shown}`);
+  const open = verdicts.filter((verdict) => verdict.outcome === "not applicable").map((verdict) => verdict.rule);
+  equal(open.length, 0, `not asked: ${open}`);
+}
