@@ -57,10 +57,17 @@ async function phase(name: string, command: readonly string[], minutes: number, 
   const counts = result.failed > 0 ? `${result.passed} passed, ${result.failed} failed` : `${result.passed} passed`;
   console.log(`  ${mark} ${name.padEnd(14)} ${seconds(milliseconds).padStart(9)}  ${counts}`);
   if (broken) {
-    console.log(output.trimEnd().split("\n").slice(-TAIL).map((line) => `       ${line}`).join("\n"));
+    console.log(worthReading(output).map((line) => `       ${line}`).join("\n"));
     if (late) console.log(red(`       Stopped: it took longer than ${seconds(limit)}`));
   }
   return result;
+}
+
+/** The errors that `deno test` collects at its end, else the last lines. */
+function worthReading(output: string): string[] {
+  const lines = output.trimEnd().split("\n");
+  const errors = lines.lastIndexOf(" ERRORS ");
+  return (errors < 0 ? lines : lines.slice(errors)).slice(-TAIL);
 }
 
 /** Runs a command in a process group of its own, so that nothing of it is left when its time is up. */

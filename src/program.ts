@@ -1,8 +1,12 @@
 /** The parts put together: the plugins for a runtime (CNI_COMMAND), else the operator's command line. */
 import { CniError, Code } from "./cni/error.ts";
 import { answer, type Plugin } from "./cni/plugin.ts";
+import { runCommandLine } from "./cli/command_line.ts";
+import { routetable } from "./routetable/plugin.ts";
+import { install } from "./system/install.ts";
 import { readStdin, write } from "./system/standard.ts";
 import { realWorld } from "./system/world.ts";
+import { vxlan } from "./vxlan/plugin.ts";
 
 /** Names under which this executable is the IPAM plugin. */
 const IPAM_NAMES = ["routetable-ipam", "route-table"];
@@ -24,8 +28,8 @@ function handOff(verb: string): string {
   return complete ? JSON.stringify({ cniVersion: "0.4.0", name: "vxlan" }) : "";
 }
 
-/** Loads what the verb needs and no more: start-up is on the way of every container. */
-async function loadPlugin(environment: Record<string, string>): Promise<Plugin> {
+/** The plugin that this process is. All is imported at once: V8 parses a module twice that is wrapped up for a later import. */
+function makePlugin(environment: Record<string, string>): Plugin {
   const interrupted = new AbortController();
   // Only ADD is undone; the others are carried on by the next call.
   const stop = () =>
@@ -34,10 +38,8 @@ async function loadPlugin(environment: Record<string, string>): Promise<Plugin> 
     for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, stop);
   }
   const world = realWorld(environment, interrupted.signal);
-  const { routetable } = await import("./routetable/plugin.ts");
   const ipam = routetable(world);
   if (isIpam(environment)) return ipam;
-  const { vxlan } = await import("./vxlan/plugin.ts");
   return vxlan(world, Object.fromEntries(IPAM_NAMES.map((name) => [name, ipam])));
 }
 
@@ -45,15 +47,13 @@ async function loadPlugin(environment: Record<string, string>): Promise<Plugin> 
 export async function run(environment: Record<string, string>): Promise<number> {
   const verb = environment.CNI_COMMAND;
   if (verb === undefined) return await commandLine(environment);
-  const plugin: Plugin = async (invocation) => await (await loadPlugin(environment))(invocation);
+  const plugin: Plugin = (invocation) => makePlugin(environment)(invocation);
   const { stdout, code } = await answer(plugin, environment, () => Promise.resolve(readStdin() || handOff(verb)));
   if (stdout !== "") write(`${stdout}\n`);
   return code;
 }
 
 async function commandLine(environment: Record<string, string>): Promise<number> {
-  const { runCommandLine } = await import("./cli/command_line.ts");
-  const { install } = await import("./system/install.ts");
   return await runCommandLine(Deno.args, {
     install: (binDir) => install(Deno.execPath(), binDir),
     world: () => Promise.resolve(realWorld(environment, new AbortController().signal)),

@@ -1,5 +1,7 @@
 /** The operator's command line: words -> what to do. */
 import type { World } from "../world.ts";
+import { printRouting } from "./routing.ts";
+import { printStatus } from "./status.ts";
 
 const USAGE = `vxlan-cni: connects containers on several nodes to layer 2 networks
 
@@ -39,11 +41,9 @@ export async function runCommandLine(args: readonly string[], machine: Machine):
       case "install":
         return await install(rest, machine);
       case "status": {
-        const { printStatus } = await import("./status.ts");
         return await printStatus(rest, await machine.world());
       }
       case "routing": {
-        const { printRouting } = await import("./routing.ts");
         return await printRouting(rest, machine);
       }
       case "help":
