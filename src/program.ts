@@ -48,7 +48,11 @@ export async function run(environment: Record<string, string>): Promise<number> 
   const verb = environment.CNI_COMMAND;
   if (verb === undefined) return await commandLine(environment);
   const plugin: Plugin = (invocation) => makePlugin(environment)(invocation);
-  const { stdout, code } = await answer(plugin, environment, () => Promise.resolve(readStdin() || handOff(verb)));
+  const { stdout, code } = await answer(
+    plugin,
+    environment,
+    () => new Promise((resolve) => resolve(readStdin() || handOff(verb))),
+  );
   if (stdout !== "") write(`${stdout}\n`);
   return code;
 }

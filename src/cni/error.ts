@@ -35,6 +35,12 @@ export class CniError extends Error {
 /** Any thrown value as CniError; `kernelErrors` names the class whose errors are the kernel's. */
 export function toCniError(error: unknown): CniError {
   if (error instanceof CniError) return error;
+  if (error instanceof SuppressedError) {
+    // What went wrong first is what is told; that it could not be undone is a detail.
+    const { code, message, details } = toCniError(error.suppressed);
+    const undoing = `undoing failed: ${error.error instanceof Error ? error.error.message : error.error}`;
+    return new CniError(code, message, details === "" ? undoing : `${details}; ${undoing}`, { cause: error });
+  }
   if (!(error instanceof Error)) return new CniError(Code.internal, String(error));
   const code = error.name === "KernelError" ? Code.kernel : Code.internal;
   return new CniError(code, error.message, causes(error.cause), { cause: error });

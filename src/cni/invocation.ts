@@ -144,7 +144,7 @@ function readNetworkConfig(verb: Verb, stdin: string): NetworkConfig {
   if (!isVersion(cniVersion)) {
     throw new CniError(
       Code.incompatibleVersion,
-      `Cannot use cniVersion ${JSON.stringify(cniVersion)}: supported versions are ${VERSIONS.join(", ")}`,
+      `Cannot use cniVersion ${shown(cniVersion)}: supported versions are ${VERSIONS.join(", ")}`,
       JSON.stringify(VERSIONS),
     );
   }
@@ -160,10 +160,14 @@ function readNetworkConfig(verb: Verb, stdin: string): NetworkConfig {
   if (typeof name !== "string" || !/^[a-zA-Z0-9][a-zA-Z0-9_.\-]*$/.test(name)) {
     throw new CniError(
       Code.invalidConfig,
-      `Cannot use config: name: wanted a letter or digit, then letters, digits, '_', '.', '-', got ${
-        raw.name === undefined ? "nothing" : JSON.stringify(raw.name)
-      }`,
+      `Cannot use config: name: wanted a letter or digit, then letters, digits, '_', '.', '-', got ${shown(raw.name)}`,
     );
   }
   return { cniVersion, name, raw };
+}
+
+/** A value as a message shows it: short. */
+export function shown(value: unknown): string {
+  const text = value === undefined ? "nothing" : JSON.stringify(value);
+  return text.length > 120 ? `${text.slice(0, 120)}...` : text;
 }

@@ -1,5 +1,5 @@
 /** A plugin is a function; this runs one as the CNI specification wants it: JSON out, an exit code, nothing else. */
-import { type CniError, toCniError } from "./error.ts";
+import { CniError, Code, toCniError } from "./error.ts";
 import { type Invocation, readInvocation, readVerb } from "./invocation.ts";
 import { encodeResult, type Result } from "./result.ts";
 import { answerVersion, askedVersion } from "./versions.ts";
@@ -23,7 +23,7 @@ export async function answer(
   let stdin = "";
   try {
     const verb = readVerb(environment);
-    stdin = await readStdin();
+    stdin = await readInput(readStdin);
     if (verb === "VERSION") return { stdout: answerVersion(stdin), code: 0 };
     const invocation = readInvocation(verb, environment, stdin);
     const result = await plugin(invocation);
@@ -31,6 +31,15 @@ export async function answer(
     return { stdout: JSON.stringify(encodeResult(result, invocation.config.cniVersion)), code: 0 };
   } catch (error) {
     return { stdout: JSON.stringify(encodeError(toCniError(error), stdin)), code: 1 };
+  }
+}
+
+async function readInput(readStdin: () => Promise<string>): Promise<string> {
+  try {
+    return await readStdin();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CniError(Code.io, `Cannot read standard input: ${reason}`, "", { cause: error });
   }
 }
 

@@ -2,6 +2,7 @@
 import * as z from "zod/mini";
 import { type Cidr, type Ip, parseCidr, parseIp } from "../ip.ts";
 import { CniError, Code } from "./error.ts";
+import { shown } from "./invocation.ts";
 
 /** A whole number within bounds. */
 export function whole(least: number, most: number) {
@@ -58,9 +59,7 @@ export function parse<T extends z.ZodMiniType>(schema: T, value: unknown, root =
 
 /** CniError (7): `key`: wanted ..., got .... */
 export function invalid(key: string, wanted: string, got: unknown): CniError {
-  const found = got === undefined ? "nothing" : JSON.stringify(got);
-  const short = found.length > 120 ? `${found.slice(0, 120)}...` : found;
-  return new CniError(Code.invalidConfig, `Cannot use config: ${key}: wanted ${wanted}, got ${short}`);
+  return new CniError(Code.invalidConfig, `Cannot use config: ${key}: wanted ${wanted}, got ${shown(got)}`);
 }
 
 function keyPath(root: string, path: readonly PropertyKey[]): string {

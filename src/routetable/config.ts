@@ -46,7 +46,7 @@ const schema = z.looseObject({
   propagationTimeout: z._default(whole(0, 60000), 250),
   // 1 to 3 are redirect, kernel and boot: the kernel's own.
   routeProtocol: z._default(whole(4, 255), 192),
-  routeMetric: z.optional(whole(0, U32)),
+  routeMetric: z._default(whole(0, U32), 0),
   probe: z._default(boolean(), true),
   reserve: z._default(whole(0, 1000), 0),
   routes: z._default(
@@ -94,8 +94,8 @@ export function readClaimSettings(ipam: unknown): { routeProtocol: number; route
 
 /** Claims that can be reserved need a metric above the routing daemon's, so that a competitor's route is found before ours. */
 function effectiveMetric({ routeMetric, reserve }: z.output<typeof schema>): number {
-  if (reserve === 0) return routeMetric ?? 0;
-  if (routeMetric === undefined || routeMetric > DAEMON_METRIC) return routeMetric ?? RESERVE_METRIC;
+  if (routeMetric === 0) return reserve === 0 ? 0 : RESERVE_METRIC;
+  if (reserve === 0 || routeMetric > DAEMON_METRIC) return routeMetric;
   throw invalid("ipam.routeMetric", `more than ${DAEMON_METRIC}, because reserve is given`, routeMetric);
 }
 

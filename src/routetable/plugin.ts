@@ -119,8 +119,10 @@ function alreadyClaimed({ containerId, ifname }: Invocation, found: string): Cni
 
 /** Releases what the record names; without one, what CNI_ARGS or prevResult name. */
 function del(world: World, kernel: Rtnetlink, invocation: Invocation): undefined {
-  const record = readClaim(world.store, invocation) ?? guessedRecord(kernel, invocation);
+  const record = readClaim(world.store, invocation);
+  const guessed = record === undefined ? guessedRecord(kernel, invocation) : undefined;
   if (record !== undefined) releaseOrKeep(world, kernel, record, reserving(invocation));
+  else if (guessed !== undefined) releaseCrashed(world, kernel, guessed);
   forgetClaim(world.store, invocation);
 }
 
@@ -138,7 +140,9 @@ function guessedRecord(kernel: Rtnetlink, invocation: Invocation): ClaimRecord |
   try {
     const config = readClaimConfig(invocation);
     const device = findDevice(kernel, config);
-    const ips = config.requested.length > 0 ? config.requested : previousIps(invocation);
+    // In a hand-off IP is what the container has; from a runtime it is only what the container asked for.
+    const handedOff = invocation.args.LINK_INDEX !== undefined && invocation.args.IP !== undefined;
+    const ips = handedOff ? addresses(invocation.args.IP) : previousIps(invocation);
     return {
       containerId: invocation.containerId,
       ifname: invocation.ifname,
@@ -153,6 +157,10 @@ function guessedRecord(kernel: Rtnetlink, invocation: Invocation): ClaimRecord |
     if (error instanceof CniError) return undefined;
     throw error;
   }
+}
+
+function addresses(text = ""): Ip[] {
+  return text.split(",").flatMap((part) => parseIp(part) ?? []);
 }
 
 function previousIps({ config: { raw } }: Invocation): Ip[] {

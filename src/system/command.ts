@@ -45,6 +45,8 @@ export async function execute(
   await writer.write(new TextEncoder().encode(stdin)).then(() => writer.close()).catch(() => {});
   const { code, stdout, stderr } = await child.output();
   interrupted.removeEventListener("abort", stop);
+  // What a plugin says there is for whoever reads our own (CNI spec 1.1.0, section 4).
+  if (stderr.length > 0) Deno.stderr.writeSync(stderr);
   const text = new TextDecoder();
   return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
 }

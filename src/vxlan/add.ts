@@ -129,15 +129,16 @@ async function connect(adding: Adding): Promise<Result> {
   const { world, builtIn, invocation, network, side, requested, attachment, undo } = adding;
   const gateway: Gateway = { world, builtIn, network, invocation, side, kernel: adding.kernel };
   const container = (async () => {
+    // Also when ADD fails: a plugin may have got half-way (CNI spec 1.1.0, section 4).
+    undo.defer(async () => {
+      const ips = attachment.ips.flatMap((text) => parseCidr(text)?.ip ?? []);
+      await callIpam(world, builtIn, invocation, { verb: "DEL", network, linkIndex: side.macvlanIndex, ips });
+    });
     const result = await callIpam(world, builtIn, invocation, {
       verb: "ADD",
       network,
       linkIndex: side.macvlanIndex,
       ips: requested,
-    });
-    undo.defer(async () => {
-      const ips = attachment.ips.flatMap((text) => parseCidr(text)?.ip ?? []);
-      await callIpam(world, builtIn, invocation, { verb: "DEL", network, linkIndex: side.macvlanIndex, ips });
     });
     const addresses = resultAddresses(result, network);
     attachment.ips = addresses.map(({ address }) => formatCidr(address));

@@ -67,8 +67,8 @@ function ownIps({ interfaces, ips }: Result, { prefixes }: Network, { ifname }: 
   return ips.filter(({ address, interface: index }) => {
     const cidr = parseCidr(address);
     const named = index === undefined ? undefined : interfaces?.[index];
-    return cidr !== undefined && prefixes.some((prefix) => contains(prefix, cidr.ip)) &&
-      (named === undefined || named.name === ifname);
+    if (cidr === undefined) return false;
+    return named === undefined ? prefixes.some((prefix) => contains(prefix, cidr.ip)) : named.name === ifname;
   }).map(({ address }) => address);
 }
 

@@ -119,9 +119,9 @@ async function releaseAddress(
   invocation: Invocation,
 ): Promise<void> {
   const { containerId, ifname, netns, config, path } = attachment;
-  const { prevResult } = invocation.config.raw;
   const own = containerId === invocation.containerId && ifname === invocation.ifname;
-  const raw = own && prevResult !== undefined ? { ...config, prevResult } : config;
+  // What the runtime says now is what the delegate gets, but for a call that it is not about.
+  const raw = own ? invocation.config.raw : config;
   const previous = own ? invocation : { ...invocation, args: {} };
   await callIpam(world, builtIn, {
     ...previous,

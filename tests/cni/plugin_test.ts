@@ -84,5 +84,9 @@ Deno.test("standard input that cannot be read is an error, not a crash", async (
   const { stdout, code } = await answer(never, { ...ENVIRONMENT, CNI_COMMAND: "ADD" }, () => {
     return Promise.reject(new Error("broken pipe"));
   });
-  deepEqual([code, JSON.parse(stdout)], [1, { cniVersion: "1.1.0", code: 999, msg: "broken pipe" }]);
+  deepEqual([code, JSON.parse(stdout)], [1, {
+    cniVersion: "1.1.0",
+    code: 5,
+    msg: "Cannot read standard input: broken pipe",
+  }]);
 });
