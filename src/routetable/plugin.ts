@@ -141,8 +141,8 @@ function guessedRecord(kernel: Rtnetlink, invocation: Invocation): ClaimRecord |
     const config = readClaimConfig(invocation);
     const device = findDevice(kernel, config);
     // In a hand-off IP is what the container has; from a runtime it is only what the container asked for.
-    const handedOff = invocation.args.LINK_INDEX !== undefined && invocation.args.IP !== undefined;
-    const ips = handedOff ? addresses(invocation.args.IP) : previousIps(invocation);
+    const handedOff = invocation.args.LINK_INDEX === undefined ? [] : addresses(invocation.args.IP);
+    const ips = handedOff.length > 0 ? handedOff : previousIps(invocation);
     return {
       containerId: invocation.containerId,
       ifname: invocation.ifname,

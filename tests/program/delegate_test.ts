@@ -160,7 +160,8 @@ Deno.test("what IPAM says is wrong is passed on, and nothing is left", async (t)
       await using node = await Node.make();
       const id = await node.container();
       const path = await recorder(node.host, "fake", `test "$CNI_COMMAND" = ADD || exit 0\n${then}`);
-      const refused = await node.refuse("ADD", id, { config: conf({ type: "fake" }), path });
+      const said = then.includes("boom") ? "boom\n" : "";
+      const refused = await node.refuse("ADD", id, { config: conf({ type: "fake" }), path, said });
       assert.equal(refused.code, code, refused.msg);
       assert.match(refused.msg, words);
       if (code === 42) assert.equal(refused.details, "today");

@@ -5,6 +5,8 @@ import { must } from "./run.ts";
 export type Verb = "ADD" | "DEL" | "CHECK" | "STATUS" | "GC" | "VERSION";
 
 export interface Call {
+  /** What the call must leave on standard error: the words of a delegate; nothing when not given. */
+  said?: string;
   /** Written to standard input as JSON; `stdin` goes before it. */
   config?: unknown;
   stdin?: string;
@@ -113,7 +115,7 @@ export async function succeed(host: Host, verb: Verb | string, options: Call = {
   throw new Error(`${verb} of "${options.containerId ?? ""}" failed with ${code}: ${stdout}${stderr}`);
 }
 
-/** As call(), for a call that must fail as the specification says: exit code not 0, one error on standard output, nothing else. */
+/** As call(), for a call that must fail as the specification says: exit code not 0, one error on standard output, nothing else but what a delegate said. */
 export async function refuse(
   host: Host,
   verb: Verb | string,
@@ -121,7 +123,10 @@ export async function refuse(
 ): Promise<{ code: number; msg: string; cniVersion: string; details: string }> {
   const { code, stdout, stderr, json } = await call(host, verb, options);
   const { code: number, msg, cniVersion, details = "" } = json ?? {};
-  if (code === 0 || number === undefined || msg === undefined || cniVersion === undefined || stderr !== "") {
+  if (
+    code === 0 || number === undefined || msg === undefined || cniVersion === undefined ||
+    stderr !== (options.said ?? "")
+  ) {
     throw new Error(`${verb} was to be refused, but ended with ${code}: ${stdout}${stderr}`);
   }
   return { code: number, msg, cniVersion, details };
