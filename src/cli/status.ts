@@ -2,7 +2,7 @@
 import { formatCidr, parseCidr, parseIp } from "../ip.ts";
 import { type Rtnetlink, rtnetlink } from "../netlink/rtnetlink.ts";
 import type { Device } from "../routetable/ask.ts";
-import { findConflict } from "../routetable/check.ts";
+import { findConflict, interfaceMac } from "../routetable/check.ts";
 import { listClaims } from "../routetable/records.ts";
 import { listReservations } from "../routetable/reserve.ts";
 import { type Attachment, knownNetworks, listAttachments, readHost } from "../vxlan/attachments.ts";
@@ -73,23 +73,11 @@ async function attachmentStatus(world: World, kernel: Rtnetlink, attachment: Att
     if (!claimed || link?.index === undefined || ip === undefined) return { address };
     const device: Device = { index: link.index, name: link.name ?? "", mac: link.mac ?? "", probes: true };
     using host = world.host();
-    const mac = containerMac(world, attachment) ?? device.mac;
+    const mac = interfaceMac(world, attachment) ?? device.mac;
     const found = await findConflict({ world, kernel, host, device, ip, mac });
     return found === undefined ? { address } : { address, conflict: found.other, keeps: found.ours };
   }));
   return { containerId, ifname, netns, addresses };
-}
-
-function containerMac(world: World, { netns: path, ifname, identity }: Attachment): string | undefined {
-  try {
-    using netns = world.netns(path);
-    if (netns.identity !== identity) return undefined;
-    using inside = rtnetlink(netns.netlink());
-    return inside.link(ifname)?.mac;
-  } catch {
-    // A container whose namespace is gone has no interface either.
-    return undefined;
-  }
 }
 
 function describe(networks: readonly NetworkStatus[]): string {

@@ -1,9 +1,10 @@
 /** Is a claim there, and is it ours alone? Two partitions of a cluster can have given out one address; when they heal, both sides name the same loser. */
 import { CniError, Code } from "../cni/error.ts";
+import { KernelError } from "../errno.ts";
 import { contains, formatIp, hostPrefix, type Ip, sameIp } from "../ip.ts";
 import { mac as macCodec } from "../netlink/codec.ts";
 import type { RouteMessage } from "../netlink/format.ts";
-import { RT_TABLE_LOCAL, type Rtnetlink } from "../netlink/rtnetlink.ts";
+import { RT_TABLE_LOCAL, type Rtnetlink, rtnetlink } from "../netlink/rtnetlink.ts";
 import type { Netns, World } from "../world.ts";
 import { ask, type Device } from "./ask.ts";
 
@@ -92,4 +93,20 @@ function routeConflict(kernel: Rtnetlink, { gateway, oif }: RouteMessage): Confl
     return ip !== undefined && contains({ ip, length }, gateway) && !sameIp(ip, gateway) ? [ip] : [];
   })[0];
   return { other: `the node behind ${formatIp(gateway)}`, ours: own !== undefined && own.value < gateway.value };
+}
+
+/** The hardware address of a container's interface as it is now: a later plugin of the chain may have changed it. Undefined when its namespace is gone, or not the one of `identity` any more. */
+export function interfaceMac(
+  world: World,
+  { netns: path, ifname, identity }: { netns: string; ifname: string; identity?: string },
+): string | undefined {
+  try {
+    using netns = world.netns(path);
+    if (identity !== undefined && netns.identity !== identity) return undefined;
+    using inside = rtnetlink(netns.netlink());
+    return inside.link(ifname)?.mac;
+  } catch (error) {
+    if (error instanceof KernelError) return undefined;
+    throw error;
+  }
 }

@@ -5,11 +5,10 @@ import type { Plugin } from "../cni/plugin.ts";
 import { checkArgs } from "../cni/request.ts";
 import { decodeResult, type Result } from "../cni/result.ts";
 import { keptAttachments } from "../cni/attachments.ts";
-import { KernelError } from "../errno.ts";
 import { formatCidr, formatIp, type Ip, parseCidr, parseIp } from "../ip.ts";
 import { type Rtnetlink, rtnetlink } from "../netlink/rtnetlink.ts";
 import type { World } from "../world.ts";
-import { checkClaim } from "./check.ts";
+import { checkClaim, interfaceMac } from "./check.ts";
 import { claimAll } from "./claim.ts";
 import { type ClaimConfig, readClaimConfig, readClaimSettings } from "./config.ts";
 import { usage } from "./pool.ts";
@@ -180,20 +179,8 @@ async function check(world: World, kernel: Rtnetlink, invocation: Invocation): P
     );
   }
   using host = world.host();
-  const mac = containerMac(world, invocation) ?? device.mac;
+  const mac = interfaceMac(world, invocation) ?? device.mac;
   await Promise.all(ips.map((ip) => checkClaim({ world, kernel, host, device, ip, mac })));
-}
-
-/** The hardware address of the container's interface as it is now: a later plugin of the chain may have changed it. */
-function containerMac(world: World, { netns: path, ifname }: Invocation): string | undefined {
-  try {
-    using netns = world.netns(path);
-    using inside = rtnetlink(netns.netlink());
-    return inside.link(ifname)?.mac;
-  } catch (error) {
-    if (error instanceof KernelError) return undefined;
-    throw error;
-  }
 }
 
 function status(kernel: Rtnetlink, config: ClaimConfig): undefined {

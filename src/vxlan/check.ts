@@ -3,17 +3,17 @@ import { CniError, Code } from "../cni/error.ts";
 import type { Invocation } from "../cni/invocation.ts";
 import { invalid } from "../cni/schema.ts";
 import { decodeResult, type Result } from "../cni/result.ts";
-import { KernelError } from "../errno.ts";
 import { contains, parseCidr, parseIp } from "../ip.ts";
 import { type Rtnetlink, rtnetlink } from "../netlink/rtnetlink.ts";
 import type { NetObject } from "../state/object.ts";
 import { compare, complaints } from "../state/plan.ts";
-import type { Netns, World } from "../world.ts";
+import type { World } from "../world.ts";
 import { findAttachments } from "./attachments.ts";
 import { chooseNetwork, type Network, readConfig } from "./config.ts";
+import { openContainer } from "./container.ts";
 import { gateways, hostSide, vtepDevice } from "./host.ts";
 import { type BuiltIn, callIpam, claimsGateway } from "./ipam.ts";
-import { bypass, containerObjects, hostLinks, vxlanName } from "./objects.ts";
+import { bypass, containerObjects, hostLinks, macvlanName, vxlanName } from "./objects.ts";
 
 export async function check(world: World, builtIn: BuiltIn, invocation: Invocation): Promise<undefined> {
   const { prevResult } = invocation.config.raw;
@@ -24,7 +24,7 @@ export async function check(world: World, builtIn: BuiltIn, invocation: Invocati
   const network = config.networks.find(({ name }) => name === recorded?.network) ?? chooseNetwork(config, invocation);
   using host = world.host();
   using kernel = rtnetlink(host.netlink());
-  using netns = openContainer(world, invocation.netns);
+  using netns = openContainer(world, invocation);
   using inside = rtnetlink(netns.netlink());
   const wrong = [
     ...complaints(compare(kernel, [...hostLinks(network, vtepDevice(kernel, network)), ...bypass(network)])),
@@ -42,24 +42,15 @@ export async function check(world: World, builtIn: BuiltIn, invocation: Invocati
   await callIpam(world, builtIn, invocation, { verb: "CHECK", network, linkIndex: macvlanIndex, ips });
 }
 
-function openContainer(world: World, path: string): Netns {
-  try {
-    return world.netns(path);
-  } catch (error) {
-    if (!(error instanceof KernelError)) throw error;
-    throw new CniError(Code.invalidNetns, `Cannot use CNI_NETNS "${path}": ${error.message}`, "", { cause: error });
-  }
-}
-
 /** Another IPAM plugin than ours need not name a gateway of each family. */
 function missingGateways(kernel: Rtnetlink, network: Network, previous: Result): string[] {
-  const index = kernel.link(`mv_${network.name}`)?.index;
+  const index = kernel.link(macvlanName(network))?.index;
   const found = index === undefined ? [] : gateways(kernel, network, index);
   const named = previous.ips.flatMap(({ gateway }) => parseIp(gateway ?? "") ?? []);
   return network.prefixes
     .filter((prefix) => claimsGateway(network) || named.some((gateway) => contains(prefix, gateway)))
     .filter(({ ip }) => !found.some((one) => one.ip.version === ip.version))
-    .map(({ ip }) => `gateway address of IPv${ip.version} on "mv_${network.name}" is missing`);
+    .map(({ ip }) => `gateway address of IPv${ip.version} on "${macvlanName(network)}" is missing`);
 }
 
 /** The addresses of a result that are on our interface. */

@@ -2,7 +2,7 @@
 import type { RoutingNode, RoutingOptions } from "../../src/cli/routing_options.ts";
 import { Host, underlay } from "../support/host.ts";
 import { eventually } from "./eventually.ts";
-import { ensurePackage } from "./packages.ts";
+import { ensurePackages } from "../support/packages.ts";
 import { Node } from "./node.ts";
 import { routedUnderlay } from "./routed_underlay.ts";
 import { ROUTING, type Routing, type RoutingKind } from "./routing.ts";
@@ -43,7 +43,7 @@ export class Lab implements AsyncDisposable {
         `Cannot run ${options.routing} on a routed underlay: its neighbours find each other by multicast; use BGP`,
       );
     }
-    if (kind !== undefined) await ensurePackage(kind.package);
+    if (kind !== undefined) await ensurePackages([kind.package]);
     await using stack = new AsyncDisposableStack();
     const hosts: Host[] = [];
     for (let k = 1; k <= options.nodes; k++) hosts.push(stack.use(await Host.make(`node${k}`)));

@@ -4,13 +4,12 @@ import { frrRecipe } from "../../src/cli/routing_frr.ts";
 import type { Recipe, RoutingOptions } from "../../src/cli/routing_options.ts";
 import type { Host } from "../support/host.ts";
 import type { DaemonPlan } from "./daemon.ts";
-import type { ensurePackage } from "./packages.ts";
 
 export type Routing = "bird-ibgp" | "bird-ospf" | "bird-babel" | "frr-bgp" | "frr-ospf";
 
 /** One way to spread the claims. */
 export interface RoutingKind {
-  package: Parameters<typeof ensurePackage>[0];
+  package: "bird2" | "frr";
   /** Whether its neighbours find each other by multicast on one link. */
   needsLink: boolean;
   recipe(options: RoutingOptions): Recipe;
