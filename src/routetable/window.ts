@@ -4,6 +4,7 @@
  * A route of another node's may belong to somebody who has the address, or to somebody who claims it at this very moment. Claimants
  * hear each other's probes; of two, the one with the lower hardware address of its device keeps the claim, and both sides compare the same two values.
  */
+import { ENOBUFS, failedWith } from "../errno.ts";
 import { bits, type Ip, sameIp } from "../ip.ts";
 import { mac as macCodec } from "../netlink/codec.ts";
 import type { RouteMessage } from "../netlink/format.ts";
@@ -38,7 +39,7 @@ export function watch(world: World, host: Netns, device: Device, ip: Ip): Watch 
   let graceEnd: number | undefined;
 
   function hearRoutes(): void {
-    for (const { added, route } of drain(events).flatMap(routeEvents)) {
+    for (const { added, route } of readEvents().flatMap(routeEvents)) {
       if (route.to === undefined || route.length !== bits(ip.version) || !sameIp(route.to, ip)) continue;
       if (route.oif === device.index) continue;
       const key = `${route.table}/${route.priority ?? 0}/${route.protocol}`;
@@ -49,6 +50,17 @@ export function watch(world: World, host: Netns, device: Device, ip: Ip): Watch 
         graceEnd = world.now() + (domain === undefined ? 0 : GRACE);
         domain?.probe();
       }
+    }
+  }
+
+  /** Changes that the kernel had to drop may have been about our address. */
+  function readEvents(): Uint8Array[] {
+    try {
+      return drain(events);
+    } catch (error) {
+      if (!failedWith(error, ENOBUFS)) throw error;
+      lost = "routes changed faster than they could be watched";
+      return [];
     }
   }
 
