@@ -105,6 +105,21 @@ export class Cluster implements AsyncDisposable {
   }
 }
 
+const EXECUTABLE = new URL("../../dist/vxlan-cni", import.meta.url).pathname;
+
+/** What `vxlan-cni status --json` prints. */
+export interface Status {
+  networks: {
+    attachments: { containerId: string; addresses: { address: string; conflict?: string; keeps?: boolean }[] }[];
+    reservations: { address: string; ready: boolean }[];
+  }[];
+}
+
+export async function status(node: Node): Promise<Status> {
+  const { stdout } = await node.host.run([EXECUTABLE, "status", "--json"], { clearEnv: true });
+  return JSON.parse(stdout) as Status;
+}
+
 /** Links, records, and the routes and rules that belong to our devices. */
 async function ownState(node: Node): Promise<string[]> {
   return (await hostState(node.host)).filter((line) => /(vx_|mv_|vxlan-cni)/.test(line));

@@ -1,23 +1,16 @@
 /** Two partitions give out one address; when they heal, both sides name the same loser. */
 import assert from "node:assert/strict";
-import { Cluster } from "./cluster.ts";
+import { Cluster, status } from "./cluster.ts";
 import { eventually } from "./eventually.ts";
 import type { Node } from "./node.ts";
-
-const EXECUTABLE = new URL("../../dist/vxlan-cni", import.meta.url).pathname;
 
 interface Found {
   conflict?: string;
   keeps?: boolean;
 }
 
-interface Status {
-  networks: { attachments: { containerId: string; addresses: (Found & { address: string })[] }[] }[];
-}
-
 async function conflict(node: Node, address: string): Promise<Found> {
-  const { stdout } = await node.host.run([EXECUTABLE, "status", "--json"], { clearEnv: true });
-  const { networks } = JSON.parse(stdout) as Status;
+  const { networks } = await status(node);
   const all = networks.flatMap(({ attachments }) => attachments).flatMap(({ addresses }) => addresses);
   return all.find((one) => one.address.startsWith(`${address}/`)) ?? {};
 }
@@ -48,7 +41,7 @@ for (const routing of ["bird-ibgp", "frr-bgp", "none"] as const) {
       });
       assert.deepEqual(sides.map(({ keeps }) => keeps).sort(), [false, true]);
       const checks = await Promise.all(
-        [one, three].map((node) => cluster.call(node, "CHECK", id, checkable(id, address))),
+        [one, three].map((node) => cluster.call(node, "CHECK", id, checkable(address))),
       );
       const loser = sides.findIndex(({ keeps }) => keeps === false);
       assert.deepEqual(checks.map((called) => called.json?.code), loser === 0 ? [105, undefined] : [undefined, 105]);
@@ -65,7 +58,7 @@ for (const routing of ["bird-ibgp", "frr-bgp", "none"] as const) {
 }
 
 /** What a runtime gives to CHECK, reduced to the address in question. */
-function checkable(_id: string, address: string) {
+function checkable(address: string) {
   const length = address.includes(":") ? 64 : 24;
   return {
     ip: address,

@@ -1,31 +1,23 @@
 /** Addresses claimed in advance: no waiting, and as safe as others. */
 import assert from "node:assert/strict";
-import { addresses, Cluster } from "./cluster.ts";
+import { addresses, Cluster, status } from "./cluster.ts";
 import { eventually } from "./eventually.ts";
 import type { Node } from "./node.ts";
 import { race } from "./race.ts";
 
 const NETWORKS = [{ name: "red", cidrs: ["10.97.1.0/24", "fd00:97:1::/64"] }];
 
-interface Status {
-  networks: { name: string; reservations: { address: string; ready: boolean }[] }[];
+async function reserved(node: Node): Promise<string[]> {
+  const { networks } = await status(node);
+  return networks.flatMap(({ reservations }) => reservations).map(({ address }) => address);
 }
-
-async function reserved(cluster: Cluster, node: Node): Promise<string[]> {
-  const { stdout } = await cluster.call(node, "VERSION", "none");
-  assert.ok(stdout.includes("supportedVersions"));
-  const status = JSON.parse(await node.host.must([EXECUTABLE, "status", "--json"], { clearEnv: true })) as Status;
-  return status.networks.flatMap(({ reservations }) => reservations).map(({ address }) => address);
-}
-
-const EXECUTABLE = new URL("../../dist/vxlan-cni", import.meta.url).pathname;
 
 for (const routing of ["bird-ibgp", "frr-bgp", "none"] as const) {
   Deno.test(`${routing}: reservations are taken without a wait, refilled by DEL, and nobody else's`, async () => {
     await using cluster = await Cluster.make({ networks: NETWORKS, routing, ipam: { reserve: 2 } });
     const [one, two, three] = [cluster.lab.node(0), cluster.lab.node(1), cluster.lab.node(2)];
     const held = (await Promise.all(cluster.nodes.map((node) => cluster.add(node, "first")))).flat();
-    const before = await Promise.all(cluster.nodes.map((node) => reserved(cluster, node)));
+    const before = await Promise.all(cluster.nodes.map(reserved));
     assert.deepEqual(before.map((list) => list.length), [4, 4, 4]);
     assert.equal(new Set([...held, ...before.flat()]).size, 3 * 2 + 3 * 4);
     // The next container gets reserved addresses: there is no window in which others could be claimed.
@@ -33,7 +25,7 @@ for (const routing of ["bird-ibgp", "frr-bgp", "none"] as const) {
     for (const address of next) assert.ok(before[0]?.includes(address), `${address} was reserved`);
     // An address that another node has reserved is taken; on this node it is the container's at once.
     for (const family of [".", ":"]) {
-      const address = (await reserved(cluster, two)).find((one) => one.includes(family)) ?? "";
+      const address = (await reserved(two)).find((one) => one.includes(family)) ?? "";
       await cluster.container(three, `c${family === "." ? 4 : 6}`);
       const refused = await cluster.call(three, "ADD", `c${family === "." ? 4 : 6}`, { ip: address });
       assert.deepEqual([refused.code, refused.json?.code], [1, 101], refused.stdout);
@@ -41,7 +33,7 @@ for (const routing of ["bird-ibgp", "frr-bgp", "none"] as const) {
     }
     const released = await cluster.call(one, "DEL", "next");
     assert.equal(released.code, 0);
-    assert.deepEqual((await reserved(cluster, one)).length, 4);
+    assert.deepEqual((await reserved(one)).length, 4);
     // With the last container everything goes.
     for (const [node, ids] of [[one, ["first"]], [two, ["first", "d4", "d6"]], [three, ["first"]]] as const) {
       for (const id of ids) await cluster.del(node, id);
@@ -75,7 +67,7 @@ Deno.test("a reservation that another node has claimed in a partition is not use
   await cluster.add(one, "first");
   await cluster.add(three, "first");
   await three.cut();
-  const own = (await reserved(cluster, one)).filter((address) => address.includes("."));
+  const own = (await reserved(one)).filter((address) => address.includes("."));
   // Node 3 knows the reservation from before; it forgets what it knew, as after a restart.
   await three.host.must(["ip", "route", "flush", "proto", "bird"]);
   const stolen = await cluster.add(three, "thief", { ip: own[0] ?? "" });
