@@ -19,8 +19,8 @@ export type Verdict = string | undefined;
 const PROBES = 3;
 /** Milliseconds in which the owner of a foreign route may show itself as a claimant. */
 const GRACE = 40;
-/** Milliseconds beyond the window in which the route of a claimant that gave up may still be there. */
-const LINGER = 2000;
+/** Milliseconds beyond the window in which the route of a claimant that gave up may still be there: BIRD's OSPF was seen to need 3 s (docs/routing.md). */
+const LINGER = 5000;
 /** Milliseconds between two looks at the signals that came: waiting for datagrams does not end by them. */
 const GLANCE = 200;
 
