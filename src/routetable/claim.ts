@@ -38,13 +38,15 @@ export async function claimAll(claimant: Claimant): Promise<Cidr[]> {
     const asked = requested.find(({ version }) => version === prefix.ip.version);
     return { prefix, asked, ip: takeReady(claimant, prefix, asked) };
   });
-  // Only who waits anyway fills up the reservations.
-  const reserving = ready.filter(({ ip }) => ip === undefined).map(({ prefix }) => reserveMissing(claimant, prefix));
-  const settled = await Promise.allSettled(ready.map(async ({ prefix, asked, ip }): Promise<Cidr> => ({
+  const claiming = Promise.allSettled(ready.map(async ({ prefix, asked, ip }): Promise<Cidr> => ({
     ip: ip ?? await (asked === undefined ? claimAny(claimant, prefix) : claimThis(claimant, asked)),
     length: prefix.length,
   })));
-  await Promise.all(reserving);
+  // What is needed now comes first: the last addresses of a prefix are for the container, and for the gateway that is claimed beside it.
+  await Promise.resolve();
+  // Only who waits anyway fills up the reservations.
+  await Promise.all(ready.filter(({ ip }) => ip === undefined).map(({ prefix }) => reserveMissing(claimant, prefix)));
+  const settled = await claiming;
   const failed = settled.find((one) => one.status === "rejected");
   const held = settled.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);
   if (failed === undefined) return held;

@@ -8,6 +8,8 @@ export interface ClusterOptions extends Omit<LabOptions, "nodes" | "underlay"> {
   underlay?: LabOptions["underlay"];
   /** Keys of `ipam` beside those that the routing daemon's recipe asks for. */
   ipam?: Record<string, unknown>;
+  /** Of every network: addresses that nobody gets who did not ask for them. */
+  excludeFirst?: number;
 }
 
 /** What one call asks for. */
@@ -45,7 +47,7 @@ export class Cluster implements AsyncDisposable {
   }
 
   config(node: Node, { network, prevResult, ipam }: Wish = {}): Record<string, unknown> {
-    const { networks } = this.options;
+    const { networks, excludeFirst = 0 } = this.options;
     return {
       cniVersion: "1.0.0",
       name: "lab",
@@ -56,6 +58,7 @@ export class Cluster implements AsyncDisposable {
         id: 101 + index,
         name,
         cidrs,
+        excludeFirst,
         options: { vtepdev: "ul0", group: `239.1.1.${101 + index}`, port: "4789", learning: "true" },
       })),
       ...(prevResult === undefined ? {} : { prevResult }),

@@ -1,9 +1,10 @@
-/** Races for one address: rounds that the tests run a few of, and the race task many. */
-import type { Cluster } from "./cluster.ts";
+/** Races for addresses: rounds that the tests run a few of, and the race task many. */
+import { addresses, type Cluster } from "./cluster.ts";
 
 /** How the same address is asked for on all nodes. */
 export interface Round {
   address: string;
+  network?: string;
   /** Milliseconds between one node's call and the next one's. */
   skew: number;
 }
@@ -13,6 +14,8 @@ export interface Outcome {
   winners: string[];
   /** Milliseconds of the calls that failed, from start to end of the process. */
   losers: number[];
+  /** Why, in their own words. */
+  reasons: string[];
   /** What the failed calls said that is no sign of a lost race. */
   oddities: string[];
 }
@@ -20,19 +23,23 @@ export interface Outcome {
 /** Address taken. */
 const TAKEN = 101;
 
-/** Asks for one address on all nodes, and releases it again; the containers must exist. */
-export async function race(cluster: Cluster, id: string, { address, skew }: Round): Promise<Outcome> {
-  const outcome: Outcome = { winners: [], losers: [], oddities: [] };
+/** Asks for one address on all nodes, and releases it where it was given; the containers must exist. */
+export async function race(cluster: Cluster, id: string, { address, network, skew }: Round): Promise<Outcome> {
+  const outcome: Outcome = { winners: [], losers: [], reasons: [], oddities: [] };
+  const wish = network === undefined ? {} : { network };
   const begun = performance.now();
   await Promise.all(cluster.nodes.map(async (node, index) => {
     await until(begun + index * skew);
     const start = performance.now();
-    const { code, stdout, json } = await cluster.call(node, "ADD", id, { ip: address });
-    if (code === 0) outcome.winners.push(node.name);
-    else if (json?.code === TAKEN) outcome.losers.push(performance.now() - start);
-    else outcome.oddities.push(stdout);
+    const called = await cluster.call(node, "ADD", id, { ip: address, ...wish });
+    if (addresses(called).includes(address)) outcome.winners.push(node.name);
+    else if (called.json?.code === TAKEN) {
+      outcome.losers.push(performance.now() - start);
+      outcome.reasons.push(`${node.name}: ${called.json.msg}`);
+    } else outcome.oddities.push(called.stdout + called.stderr);
   }));
-  await Promise.all(cluster.nodes.map((node) => cluster.del(node, id)));
+  const winners = cluster.nodes.filter(({ name }) => outcome.winners.includes(name));
+  await Promise.all(winners.map((node) => cluster.del(node, id, wish)));
   return outcome;
 }
 
@@ -42,32 +49,36 @@ function until(time: number): Promise<void> {
   return left <= 0 ? Promise.resolve() : new Promise((resolve) => setTimeout(resolve, left));
 }
 
-/** Fills a prefix from all nodes at once, then one by one, until an ADD fails; returns the addresses that were given, and the last error's code. */
-export async function fill(
-  cluster: Cluster,
-  id: string,
-  atOnce: number,
-): Promise<{ given: string[]; last: number | undefined }> {
-  const calls = cluster.nodes.flatMap((node) =>
-    Array.from({ length: atOnce }, (_, index) => ({ node, name: `${id}-${index}` }))
-  );
-  const made = [...calls];
+export interface Filled {
+  given: string[];
+  /** Error codes, each once. */
+  codes: number[];
+}
+
+/** Asks for `atOnce` addresses on every node at once, then for one after another until no node gets any more; releases all. The first network's containers. */
+export async function fill(cluster: Cluster, id: string, atOnce: number): Promise<Filled> {
   const given: string[] = [];
-  await Promise.all(calls.map(async ({ node, name }) => {
+  const codes = new Set<number>();
+  const undo: (() => Promise<void>)[] = [];
+  const add = async (at: number, name: string): Promise<boolean> => {
+    const node = cluster.lab.node(at);
     await cluster.container(node, name);
-    const { json } = await cluster.call(node, "ADD", name);
-    given.push(...(json?.ips ?? []).map(({ address }) => address));
-  }));
-  let last: number | undefined;
-  for (let count = 0; last === undefined && count < 64; count++) {
-    const node = cluster.nodes[count % cluster.nodes.length];
-    if (node === undefined) break;
-    const name = await cluster.container(node, `${id}-more-${count}`);
-    made.push({ node, name });
-    const { json } = await cluster.call(node, "ADD", name);
-    last = json?.code;
-    given.push(...(json?.ips ?? []).map(({ address }) => address));
+    const called = await cluster.call(node, "ADD", name);
+    if (called.json?.code !== undefined) codes.add(called.json.code);
+    given.push(...addresses(called));
+    undo.push(async () => {
+      if (called.code === 0) await cluster.del(node, name);
+      await node.host.must(["ip", "netns", "del", name]);
+    });
+    return called.code === 0;
+  };
+  const indexes = cluster.nodes.map((_, index) => index);
+  await Promise.all(
+    indexes.flatMap((at) => Array.from({ length: atOnce }, (_, index) => add(at, `${id}-${index}`))),
+  );
+  for (let count = 0, failed = 0; failed < indexes.length; count++) {
+    failed = await add(count % indexes.length, `${id}-more-${count}`) ? 0 : failed + 1;
   }
-  await Promise.all(made.map(({ node, name }) => cluster.del(node, name)));
-  return { given, last };
+  await Promise.all(undo.map((release) => release()));
+  return { given, codes: [...codes] };
 }

@@ -43,12 +43,15 @@ for (const routing of ["bird-ibgp", "frr-bgp", "none"] as const) {
 }
 
 Deno.test("with reservations, one address asked for on three nodes has one winner, and random ones are distinct", async () => {
-  await using cluster = await Cluster.make({ networks: NETWORKS, routing: "bird-ibgp", ipam: { reserve: 2 } });
+  const options = { networks: NETWORKS, excludeFirst: 99, ipam: { reserve: 2 } };
+  await using cluster = await Cluster.make({ ...options, routing: "bird-ibgp" });
   for (const node of cluster.nodes) await cluster.add(node, "first");
   for (const node of cluster.nodes) await cluster.container(node, "c");
-  for (const skew of [0, 5, 100]) {
-    const { winners, oddities } = await race(cluster, "c", { address: `10.97.1.${30 + skew}`, skew });
-    assert.deepEqual([winners.length, oddities], [1, []], `skew ${skew} ms: ${winners}`);
+  for (const [index, skew] of [0, 5, 100].entries()) {
+    for (const address of [`10.97.1.${30 + index}`, `fd00:97:1::${30 + index}`]) {
+      const { winners, oddities } = await race(cluster, "c", { address, skew });
+      assert.deepEqual([winners.length, oddities], [1, []], `${address}, skew ${skew} ms: ${winners}`);
+    }
   }
   const calls = await Promise.all(cluster.nodes.flatMap((node) =>
     Array.from({ length: 4 }, async (_, index) => {
@@ -79,4 +82,14 @@ Deno.test("a reservation that another node has claimed in a partition is not use
   });
   const added = await cluster.add(one, "next");
   assert.ok(!added.includes(own[0] ?? ""), `${own[0]} was not given out twice`);
+});
+
+Deno.test("reservations leave a small prefix to the gateway and to the containers that there are", async () => {
+  const networks = [{ name: "red", cidrs: ["10.97.1.0/30"] }, { name: "blue", cidrs: ["10.97.2.0/29"] }];
+  await using cluster = await Cluster.make({ nodes: 1, networks, routing: "none", ipam: { reserve: 2 } });
+  const node = cluster.lab.node(0);
+  await cluster.add(node, "c", { network: "red" });
+  const given = [];
+  for (const id of ["c1", "c2", "c3", "c4", "c5"]) given.push(...await cluster.add(node, id, { network: "blue" }));
+  assert.equal(new Set(given).size, 5);
 });
