@@ -1,5 +1,6 @@
 /** The plugins the suite's test asks, each with the rules it is known to break; ours break none. */
 import { isObject, type JsonObject, parseJson } from "./answer.ts";
+import type { Version } from "./rule.ts";
 import type { SubjectSpec } from "./subject.ts";
 
 /** A plugin, and what is expected of it. */
@@ -7,7 +8,12 @@ export interface ExpectedSubject {
   readonly spec: SubjectSpec;
   /** Names of the rules that must fail, and no other. */
   readonly broken: readonly string[];
+  /** Versions that are enough where time is short: the plugin was asked in all of them in another setting. */
+  readonly brief?: readonly Version[];
 }
+
+/** One of each shape that results have had. */
+const BRIEF: readonly Version[] = ["0.2.0", "0.4.0", "1.1.0"];
 
 const DEBIAN = "/usr/lib/cni";
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -82,8 +88,16 @@ export function ours(bin: string): ExpectedSubject[] {
   const vxlan = subject("vxlan", `${bin}/vxlan`, "interface", "vxlan", [bin]);
   return [
     { spec: vxlan, broken: [] },
-    { spec: subject("vxlan with two families", `${bin}/vxlan`, "interface", "vxlan-dual", [bin]), broken: [] },
-    { spec: { ...vxlan, name: "vxlan with routetable-ipam as a process", separateIpam: true }, broken: [] },
+    {
+      spec: subject("vxlan with two families", `${bin}/vxlan`, "interface", "vxlan-dual", [bin]),
+      broken: [],
+      brief: BRIEF,
+    },
+    {
+      spec: { ...vxlan, name: "vxlan with routetable-ipam as a process", separateIpam: true },
+      broken: [],
+      brief: BRIEF,
+    },
     { spec: subject("routetable-ipam", `${bin}/routetable-ipam`, "ipam", "routetable-ipam", [bin]), broken: [] },
   ];
 }
