@@ -1,4 +1,4 @@
-/** The start: answers VERSION, which runtimes ask all the time, and loads the rest of the program for everything else. */
+/** The start: answers VERSION, which runtimes ask all the time, and loads the part of the program that is asked for. */
 import { answerVersion } from "./src/cni/versions.ts";
 import { readStdinWithin, write } from "./src/system/standard.ts";
 
@@ -18,7 +18,9 @@ async function main(): Promise<number> {
     write(`${answerVersion(readStdinWithin(VERSION_WAIT, isComplete))}\n`);
     return 0;
   }
-  const { run } = await import("./src/program.ts");
+  const { run } = environment.CNI_COMMAND === undefined
+    ? await import("./src/entry/operator.ts")
+    : await import("./src/entry/plugin.ts");
   return await run(environment);
 }
 

@@ -1,7 +1,7 @@
 /** `deno task bench`: whole calls as a runtime makes them, interleaved with those of Debian's reference plugins. */
-import { Host, underlay } from "../tests/support/host.ts";
-import { ensurePackages } from "../tests/support/packages.ts";
-import { must } from "../tests/support/run.ts";
+import { Host, underlay } from "../tests/lib/host.ts";
+import { ensurePackages } from "../tests/lib/packages.ts";
+import { must } from "../tests/lib/run.ts";
 import type { Measured } from "./bench_inside.ts";
 import { duration, median, printTable, ratio } from "./bench_table.ts";
 import { EXECUTABLE } from "./built.ts";

@@ -1,5 +1,5 @@
 /** The part of `deno task bench:cluster` that runs on the host of the lab: `bench_adds.ts PLUGIN CNI_PATH ours|original ROUNDS`. */
-import { must } from "../tests/support/run.ts";
+import { must } from "../tests/lib/run.ts";
 import { type Answer, callTimed, redConfig, type Subject } from "./bench_call.ts";
 import { median } from "./bench_table.ts";
 

@@ -1,7 +1,7 @@
 /** `deno task bench:cluster`: what waiting for the cluster costs, alone, many at once, and with a large routing table. */
-import { Host, underlay } from "../tests/support/host.ts";
-import { ensurePackages } from "../tests/support/packages.ts";
-import { must, run } from "../tests/support/run.ts";
+import { Host, underlay } from "../tests/lib/host.ts";
+import { ensurePackages } from "../tests/lib/packages.ts";
+import { must, run } from "../tests/lib/run.ts";
 import type { Adds } from "./bench_adds.ts";
 import { duration, median, printTable, ratio, type Row } from "./bench_table.ts";
 import { ensureBuilt, EXECUTABLE } from "./built.ts";

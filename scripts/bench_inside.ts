@@ -1,5 +1,5 @@
 /** The measuring part of `deno task bench`; runs on the host of the lab: `bench_inside.ts EXECUTABLE ROUNDS`, prints JSON. */
-import { must } from "../tests/support/run.ts";
+import { must } from "../tests/lib/run.ts";
 import { type Answer, callTimed, redConfig, runTimed, type Subject } from "./bench_call.ts";
 
 /** Times in ms by name, and the highest peak of resident memory in kB by verb. */

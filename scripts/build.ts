@@ -1,12 +1,18 @@
-/** `deno task build`: bundles the program to one script and makes one executable of the script and Deno. */
+/** `deno task build`: bundles the program to a script for each of its parts, and makes one executable of the scripts and Deno. */
 
 import * as path from "node:path";
 import { parseArgs } from "node:util";
 import { link } from "./link.ts";
+import { trial } from "./trial.ts";
 
-const USAGE = "usage: build.ts [--entry main.ts] [--output dist/vxlan-cni] [--base compile|link]";
-const LARGEST_BUNDLE = 150 * 1024;
-const RUNS = 15;
+const USAGE = "usage: build.ts [--output dist/vxlan-cni] [--base compile|link]";
+const ROOT = path.dirname(import.meta.dirname ?? ".");
+/** The parts of the program: the start reads the one that is asked for. A limit in KiB for each, because its bytes are paid in every call that reads it. */
+const START = { source: "main.ts", limit: 6 };
+const PARTS: Readonly<Record<string, { source: string; limit: number }>> = {
+  plugin: { source: "src/entry/plugin.ts", limit: 110 },
+  operator: { source: "src/entry/operator.ts", limit: 150 },
+};
 /**
  * V8 would parse the whole script a second time when the first Error is made (3 ms for 100 KiB), collect garbage in the middle of
  * an ADD, and measure the CPU's clock for 3 ms where its threads meet at a lock: a call is too short for all three.
@@ -31,63 +37,61 @@ const SERVER = "https://dl.deno.land/release";
 const TRIPLE = `${Deno.build.arch}-unknown-linux-gnu`;
 
 async function build(args: string[]): Promise<void> {
-  const root = path.dirname(import.meta.dirname ?? ".");
   const { values } = parseArgs({
     args,
-    options: {
-      entry: { type: "string", default: path.join(root, "main.ts") },
-      output: { type: "string", default: path.join(root, "dist", "vxlan-cni") },
-      base: { type: "string" },
-    },
+    options: { output: { type: "string", default: path.join(ROOT, "dist", "vxlan-cni") }, base: { type: "string" } },
   });
   if (![undefined, "compile", "link"].includes(values.base)) throw new TypeError(USAGE);
   const output = path.resolve(values.output);
   const temporary = `${output}.${Deno.pid}.tmp`;
-  await Deno.mkdir(path.dirname(output), { recursive: true });
+  const folder = `${temporary}.parts`;
+  await Deno.mkdir(folder, { recursive: true });
   try {
-    const script = await bundle(path.resolve(values.entry), `${temporary}.js`);
-    const base = await assemble(script, temporary, values.base);
-    await Deno.chmod(temporary, 0o755);
-    const milliseconds = await startUp(temporary);
+    const scripts = await bundle(folder);
+    const { base, milliseconds } = await assemble(scripts, { file: temporary, folder, wanted: values.base });
     await Deno.rename(temporary, output);
     const megabytes = (await Deno.stat(output)).size / 1e6;
     console.log(`${path.relative(Deno.cwd(), output)}: ${base}`);
-    console.log(`size ${megabytes.toFixed(1)} MB, of it bundle ${kibibytes(script.length)}`);
-    console.log(`start-up ${milliseconds.toFixed(1)} ms ("version" in an empty environment, median of ${RUNS})`);
+    console.log(`size ${megabytes.toFixed(1)} MB, start-up ${milliseconds.toFixed(1)} ms ("version", median)`);
+    for (const [name, script] of Object.entries(scripts)) {
+      const { limit } = PARTS[name] ?? START;
+      console.log(`  ${name.padEnd(8)} ${kibibytes(script.length).padStart(9)} of at most ${limit} KiB`);
+    }
   } finally {
     await removeIfThere(temporary);
-    await removeIfThere(`${temporary}.js`);
+    await removeIfThere(folder);
   }
 }
 
-/** The part of the program that VERSION does without: evaluated when it is imported, until then only a text to V8. */
-const LATER = "./src/program.ts";
+/** The script of each part, the start first; throws when one is larger than it may be. */
+async function bundle(folder: string): Promise<Record<string, Uint8Array<ArrayBuffer>>> {
+  const start = await bundleFile(START.source, folder, Object.values(PARTS).map(({ source }) => `./${source}`));
+  // Which part is imported is known by its source; how it is read is for the one to know who put it there.
+  const asked = Object.entries(PARTS).reduce(
+    (text, [name, { source }]) => text.replaceAll(`import("./${source}")`, `require("${name}")`),
+    start,
+  );
+  const scripts: Record<string, Uint8Array<ArrayBuffer>> = { start: encoded(`${wrap(asked)}\n`) };
+  for (const [name, { source }] of Object.entries(PARTS)) {
+    scripts[name] = encoded(`${wrap(await bundleFile(source, folder, []))}\n//# sourceURL=vxlan-cni/${name}.js\n`);
+  }
+  for (const [name, script] of Object.entries(scripts)) {
+    const limit = (PARTS[name] ?? START).limit * 1024;
+    if (script.length <= limit) continue;
+    const [found, allowed] = [kibibytes(script.length), kibibytes(limit)];
+    throw new Error(
+      `Cannot build: part "${name}" has ${found}, more than ${allowed}; import less, or a smaller package`,
+    );
+  }
+  return scripts;
+}
 
 /**
  * Bundles to CommonJS: unlike in a module, what a lazily imported file needs of `node:` is then loaded as late as the
  * file itself (`node:process` alone is 17 ms). Dynamic imports become functions of the script they are in.
  */
-async function bundle(entry: string, temporary: string): Promise<Uint8Array> {
-  const folder = path.dirname(entry);
-  const first = await bundleFile(entry, temporary, folder, [LATER]);
-  const split = first.includes(JSON.stringify(LATER));
-  const later = split ? wrap(await bundleFile(path.join(folder, LATER), temporary, folder, [])) : "";
-  const load = `(name)=>name===${JSON.stringify(LATER)}?(0,eval)(later)(builtin,{}):builtin(name)`;
-  const script =
-    `((later)=>{const builtin=(name)=>process.getBuiltinModule(name);${wrap(first)}(${load},{})})(${quote(later)})\n` +
-    `//# sourceURL=vxlan-cni.js\n`;
-  const bytes = new TextEncoder().encode(script);
-  if (bytes.length <= LARGEST_BUNDLE) return bytes;
-  const [found, allowed] = [kibibytes(bytes.length), kibibytes(LARGEST_BUNDLE)];
-  throw new Error(`Cannot build: the bundle has ${found}, more than ${allowed}; import less, or a smaller package`);
-}
-
-async function bundleFile(
-  entry: string,
-  temporary: string,
-  folder: string,
-  external: readonly string[],
-): Promise<string> {
+async function bundleFile(source: string, folder: string, external: readonly string[]): Promise<string> {
+  const output = path.join(folder, "bundle.js");
   const options = [
     "--quiet",
     "--no-lock",
@@ -96,11 +100,10 @@ async function bundleFile(
     "--platform=browser",
     ...external.map((name) => `--external=${name}`),
   ];
-  await deno(["bundle", ...options, `--output=${temporary}`, entry], { cwd: folder });
-  return (await Deno.readTextFile(temporary)).replaceAll(
-    `import(${JSON.stringify(LATER)})`,
-    `require(${JSON.stringify(LATER)})`,
-  );
+  await deno(["bundle", ...options, `--output=${output}`, source]);
+  const text = await Deno.readTextFile(output);
+  await Deno.remove(output);
+  return text;
 }
 
 /** A CommonJS file as a function of `require` and `module` that returns what the file exports. */
@@ -108,35 +111,76 @@ function wrap(code: string): string {
   return `(function(require,module){"use strict";${code};return module.exports})`;
 }
 
-/** A text as a literal of the fewest bytes. */
-function quote(text: string): string {
-  return "`" + text.replace(/[\\`]|\$\{/g, "\\$&") + "`";
+function encoded(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
 }
 
-/** Writes the executable and says what it was made from. */
-async function assemble(script: Uint8Array, file: string, wanted: string | undefined): Promise<string> {
-  const denort = wanted === "link" ? undefined : await findDenort();
-  if (denort !== undefined || wanted === "compile") {
+interface Assembling {
+  file: string;
+  folder: string;
+  wanted: string | undefined;
+}
+
+type Scripts = Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
+
+/** Writes the executable, tries it, and says what it was made from. What was compiled and does not work is linked instead. */
+async function assemble(scripts: Scripts, at: Assembling): Promise<{ base: string; milliseconds: number }> {
+  const denort = at.wanted === "link" ? undefined : await findDenort();
+  if (denort !== undefined || at.wanted === "compile") {
     try {
-      await Deno.writeFile(`${file}.js`, script);
-      await deno(["compile", "--quiet", ...FLAGS, `--output=${file}`, `${file}.js`]);
-      return `compiled with denort (${denort ?? "as asked"})`;
+      await compile(scripts, at);
+      return { base: `compiled with denort (${denort ?? "as asked"})`, milliseconds: await trial(at.file) };
     } catch (cause) {
-      if (wanted === "compile" || denort !== SERVER) throw cause;
+      const why = cause instanceof Error ? cause.message : String(cause);
+      if (at.wanted === "compile") throw cause;
+      console.log(`Not compiled: ${why}`);
     }
   }
-  const base = Deno.execPath();
-  const args = (position: number) => ["run", "--quiet", "--no-prompt", ...FLAGS, loader(position, script.length)];
-  await Deno.writeFile(file, link(await Deno.readFile(base), { script, args, env: ENVIRONMENT, dropped: DROPPED }));
-  return `linked into deno ${Deno.version.deno} (no denort at hand)`;
+  await Deno.writeFile(at.file, await linked(scripts), { mode: 0o755 });
+  const why = denort === undefined ? "no denort at hand" : "what was compiled does not work";
+  return { base: `linked into deno ${Deno.version.deno} (${why})`, milliseconds: await trial(at.file) };
 }
 
-/** A module that evaluates the script: Deno would parse a module of this size for 10 ms before V8 does. */
-function loader(position: number, size: number): string {
-  const code = `const f=Deno.openSync("/proc/self/exe");f.seekSync(${position},0);const b=new Uint8Array(${size});` +
-    `for(let n=0,r;n<${size};n+=r){r=f.readSync(b.subarray(n));if(!r)throw new Error("Cannot read the program")}` +
-    `f.close();(0,eval)(new TextDecoder().decode(b))`;
+/** Through `deno compile`: the start as the main module, the other parts as files beside it. */
+async function compile(scripts: Scripts, { file, folder }: Assembling): Promise<void> {
+  const names = Object.keys(PARTS);
+  for (const name of names) await Deno.writeFile(path.join(folder, `${name}.js`), scripts[name] ?? new Uint8Array());
+  const read = "(name)=>Deno.readTextFileSync(import.meta.dirname+'/'+name+'.js')";
+  const start = path.join(folder, "start.js");
+  await Deno.writeTextFile(start, `${running(new TextDecoder().decode(scripts.start).trim(), read)};\n`);
+  const includes = names.map((name) => `--include=${path.join(folder, `${name}.js`)}`);
+  await deno(["compile", "--quiet", ...FLAGS, ...includes, `--output=${file}`, start]);
+  await Deno.chmod(file, 0o755);
+}
+
+/** The scripts behind one another in the deno binary itself, read by their positions. */
+async function linked(scripts: Scripts): Promise<Uint8Array<ArrayBuffer>> {
+  const script = new Uint8Array(Object.values(scripts).reduce((sum, { length }) => sum + length, 0));
+  const places: Record<string, [offset: number, length: number]> = {};
+  let offset = 0;
+  for (const [name, bytes] of Object.entries(scripts)) {
+    script.set(bytes, offset);
+    places[name] = [offset, bytes.length];
+    offset += bytes.length;
+  }
+  const args = (position: number) => ["run", "--quiet", "--no-prompt", ...FLAGS, loader(position, places)];
+  return link(await Deno.readFile(Deno.execPath()), { script, args, env: ENVIRONMENT, dropped: DROPPED });
+}
+
+/** A module that evaluates the start: Deno would parse a module of the program's size for 10 ms before V8 does. */
+function loader(position: number, places: Record<string, [offset: number, length: number]>): string {
+  const absolute = Object.entries(places).map(([name, [offset, length]]) => `${name}:[${position + offset},${length}]`);
+  const code = `const places={${absolute}};const read=(name)=>{const[at,size]=places[name];` +
+    `const f=Deno.openSync("/proc/self/exe");f.seekSync(at,0);const b=new Uint8Array(size);` +
+    `for(let n=0,r;n<size;n+=r){r=f.readSync(b.subarray(n));if(!r)throw new Error("Cannot read the program")}` +
+    `f.close();return new TextDecoder().decode(b)};` + running(`(0,eval)(read("start"))`, "read");
   return `data:text/javascript,${encodeURIComponent(code)}`;
+}
+
+/** Runs the start, a function of `require`; a part is read and evaluated when it is asked for. */
+function running(start: string, read: string): string {
+  return `((start,read)=>{const builtin=(name)=>process.getBuiltinModule(name);` +
+    `start((name)=>(0,eval)(read(name))(builtin,{}),{})})(${start},${read})`;
 }
 
 /** Where `deno compile` would take its runtime from: a file of the user's, Deno's cache, its server; or nowhere. */
@@ -150,26 +194,12 @@ async function findDenort(): Promise<string | undefined> {
   return await fetch(`${SERVER}/${release}`, request).then(({ ok }) => ok ? SERVER : undefined, () => undefined);
 }
 
-/** Runs the executable as a container runtime would and returns the median time in milliseconds. */
-async function startUp(executable: string): Promise<number> {
-  const command = new Deno.Command(executable, { args: ["version"], clearEnv: true, cwd: "/", stdin: "null" });
-  const times: number[] = [];
-  while (times.length < RUNS) {
-    const start = performance.now();
-    const { code, stdout, stderr } = await command.output();
-    times.push(performance.now() - start);
-    const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
-    if (code !== 0 || stdout.length === 0) throw new Error(`Cannot run what was built: exit code ${code}; ${said}`);
-  }
-  return times.sort((a, b) => a - b)[Math.floor(RUNS / 2)] ?? NaN;
-}
-
-async function deno(args: string[], options: { cwd?: string } = {}): Promise<string> {
+async function deno(args: string[]): Promise<string> {
   // A download that hangs must not hang the build.
   const signal = AbortSignal.timeout(120_000);
   const command = new Deno.Command(Deno.execPath(), {
     args,
-    ...options,
+    cwd: ROOT,
     env: { NO_COLOR: "1" },
     signal,
     stdin: "null",
@@ -181,7 +211,7 @@ async function deno(args: string[], options: { cwd?: string } = {}): Promise<str
 }
 
 async function removeIfThere(file: string): Promise<void> {
-  await Deno.remove(file).catch((error: unknown) => {
+  await Deno.remove(file, { recursive: true }).catch((error: unknown) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   });
 }

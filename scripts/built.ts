@@ -1,5 +1,5 @@
 /** The built executable for the scripts that call it: built when it is missing or older than its sources. */
-import { must } from "../tests/support/run.ts";
+import { must } from "../tests/lib/run.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 

@@ -1,5 +1,5 @@
 /** Calls the built executable on a host of a lab as a container runtime does: environment, standard input, an answer. */
-import type { Host } from "../tests/support/host.ts";
+import type { Host } from "../tests/lib/host.ts";
 
 /** The part of a CNI result that the scripts read. */
 export interface Result {

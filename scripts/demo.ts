@@ -1,7 +1,7 @@
 /** `deno task demo`: a cluster of three nodes in network namespaces, from nothing to nothing, in less than a minute. */
 import { Lab } from "../tests/lab/lab.ts";
-import { ensurePackages } from "../tests/support/packages.ts";
-import { must } from "../tests/support/run.ts";
+import { ensurePackages } from "../tests/lib/packages.ts";
+import { must } from "../tests/lib/run.ts";
 import { ensureBuilt, EXECUTABLE } from "./built.ts";
 import { Cluster, NETWORKS } from "./demo_cluster.ts";
 import { bold, dim, green, heading, red, seconds, step } from "./steps.ts";

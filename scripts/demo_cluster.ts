@@ -2,8 +2,8 @@
 import { eventually } from "../tests/lab/eventually.ts";
 import type { Lab } from "../tests/lab/lab.ts";
 import type { Node } from "../tests/lab/node.ts";
-import type { Host } from "../tests/support/host.ts";
-import { run } from "../tests/support/run.ts";
+import type { Host } from "../tests/lib/host.ts";
+import { run } from "../tests/lib/run.ts";
 import { call, type Result } from "./call.ts";
 
 /** The two networks; blue is dual stack. */

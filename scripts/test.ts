@@ -1,5 +1,5 @@
 /** `deno task test`: all tests with their own set-up; the last line says how many passed and failed. */
-import { ensurePackages } from "../tests/support/packages.ts";
+import { ensurePackages } from "../tests/lib/packages.ts";
 import { EXECUTABLE } from "./built.ts";
 import { bold, green, heading, red, seconds } from "./steps.ts";
 

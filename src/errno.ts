@@ -1,61 +1,105 @@
-/** Names and words of the errno values that rtnetlink, sockets and files answer with (asm-generic/errno.h). */
+/** What Linux says no with: names and words of the errno values (asm-generic/errno-base.h, errno.h), and the error that bears one. */
 
-const NAMES: Readonly<Record<number, readonly [name: string, words: string]>> = {
-  1: ["EPERM", "operation not permitted"],
-  2: ["ENOENT", "no such file or directory"],
-  3: ["ESRCH", "no such process"],
-  4: ["EINTR", "interrupted system call"],
-  5: ["EIO", "input/output error"],
-  6: ["ENXIO", "no such device or address"],
-  9: ["EBADF", "bad file descriptor"],
-  11: ["EAGAIN", "resource temporarily unavailable"],
-  12: ["ENOMEM", "cannot allocate memory"],
-  13: ["EACCES", "permission denied"],
-  16: ["EBUSY", "device or resource busy"],
-  17: ["EEXIST", "file exists"],
-  19: ["ENODEV", "no such device"],
-  20: ["ENOTDIR", "not a directory"],
-  22: ["EINVAL", "invalid argument"],
-  24: ["EMFILE", "too many open files"],
-  28: ["ENOSPC", "no space left on device"],
-  34: ["ERANGE", "numerical result out of range"],
-  95: ["EOPNOTSUPP", "operation not supported"],
-  97: ["EAFNOSUPPORT", "address family not supported"],
-  98: ["EADDRINUSE", "address already in use"],
-  99: ["EADDRNOTAVAIL", "cannot assign requested address"],
-  100: ["ENETDOWN", "network is down"],
-  101: ["ENETUNREACH", "network is unreachable"],
-  103: ["ECONNABORTED", "connection aborted"],
-  105: ["ENOBUFS", "no buffer space available"],
-  113: ["EHOSTUNREACH", "no route to host"],
+/** Names by number; an empty one where Linux has none. */
+const NAMES = ("0 EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT ENOTBLK " +
+  "EBUSY EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG ENOSPC ESPIPE EROFS EMLINK " +
+  "EPIPE EDOM ERANGE EDEADLK ENAMETOOLONG ENOLCK ENOSYS ENOTEMPTY ELOOP  ENOMSG EIDRM ECHRNG EL2NSYNC EL3HLT EL3RST " +
+  "ELNRNG EUNATCH ENOCSI EL2HLT EBADE EBADR EXFULL ENOANO EBADRQC EBADSLT  EBFONT ENOSTR ENODATA ETIME ENOSR ENONET " +
+  "ENOPKG EREMOTE ENOLINK EADV ESRMNT ECOMM EPROTO EMULTIHOP EDOTDOT EBADMSG EOVERFLOW ENOTUNIQ EBADFD EREMCHG " +
+  "ELIBACC ELIBBAD ELIBSCN ELIBMAX ELIBEXEC EILSEQ ERESTART ESTRPIPE EUSERS ENOTSOCK EDESTADDRREQ EMSGSIZE " +
+  "EPROTOTYPE ENOPROTOOPT EPROTONOSUPPORT ESOCKTNOSUPPORT EOPNOTSUPP EPFNOSUPPORT EAFNOSUPPORT EADDRINUSE " +
+  "EADDRNOTAVAIL ENETDOWN ENETUNREACH ENETRESET ECONNABORTED ECONNRESET ENOBUFS EISCONN ENOTCONN ESHUTDOWN " +
+  "ETOOMANYREFS ETIMEDOUT ECONNREFUSED EHOSTDOWN EHOSTUNREACH EALREADY EINPROGRESS ESTALE EUCLEAN ENOTNAM ENAVAIL " +
+  "EISNAM EREMOTEIO EDQUOT ENOMEDIUM EMEDIUMTYPE ECANCELED ENOKEY EKEYEXPIRED EKEYREVOKED EKEYREJECTED EOWNERDEAD " +
+  "ENOTRECOVERABLE ERFKILL EHWPOISON").split(" ");
+
+/** Words for those that rtnetlink, sockets and files answer with. */
+const WORDS: Readonly<Record<string, string>> = {
+  EPERM: "operation not permitted",
+  ENOENT: "no such file or directory",
+  ESRCH: "no such process",
+  EINTR: "interrupted system call",
+  EIO: "input/output error",
+  ENXIO: "no such device or address",
+  EBADF: "bad file descriptor",
+  EAGAIN: "resource temporarily unavailable",
+  ENOMEM: "cannot allocate memory",
+  EACCES: "permission denied",
+  EBUSY: "device or resource busy",
+  EEXIST: "file exists",
+  ENODEV: "no such device",
+  ENOTDIR: "not a directory",
+  EISDIR: "is a directory",
+  EINVAL: "invalid argument",
+  ENFILE: "too many open files in system",
+  EMFILE: "too many open files",
+  ENOSPC: "no space left on device",
+  EROFS: "read-only file system",
+  EPIPE: "broken pipe",
+  ERANGE: "numerical result out of range",
+  ENAMETOOLONG: "file name too long",
+  ELOOP: "too many levels of symbolic links",
+  EOPNOTSUPP: "operation not supported",
+  EAFNOSUPPORT: "address family not supported",
+  EADDRINUSE: "address already in use",
+  EADDRNOTAVAIL: "cannot assign requested address",
+  ENETDOWN: "network is down",
+  ENETUNREACH: "network is unreachable",
+  ECONNABORTED: "connection aborted",
+  ENOBUFS: "no buffer space available",
+  EHOSTUNREACH: "no route to host",
 };
 
+export const EPERM = 1;
 export const ENOENT = 2;
 export const ESRCH = 3;
+export const EINTR = 4;
+export const EIO = 5;
 export const EAGAIN = 11;
 export const EEXIST = 17;
 export const ENODEV = 19;
+export const ENOTDIR = 20;
 export const EINVAL = 22;
+export const ENOPROTOOPT = 92;
+export const EOPNOTSUPP = 95;
 export const EADDRNOTAVAIL = 99;
+export const ENETDOWN = 100;
+export const ENETUNREACH = 101;
 export const ENOBUFS = 105;
+export const EHOSTUNREACH = 113;
 
-/** `EEXIST` for 17, `errno 200` for a number without a name here. */
-export function errnoName(errno: number): string {
-  return NAMES[errno]?.[0] ?? `errno ${errno}`;
-}
-
-/** `EEXIST (file exists)` for 17. */
+/** `EEXIST (file exists)` for 17, `EXDEV` for 18, `errno 200` for a number that Linux does not have. */
 export function errnoText(errno: number): string {
-  const known = NAMES[errno];
-  return known === undefined ? `errno ${errno}` : `${known[0]} (${known[1]})`;
+  const name = errno > 0 ? NAMES[errno] : "";
+  if (name === undefined || name === "") return `errno ${errno}`;
+  const words = WORDS[name];
+  return words === undefined ? name : `${name} (${words})`;
 }
 
-/** The kernel said no: to a system call or to a netlink request. `words` is its extended acknowledgement, where it gave one. */
+/** The number of a name, e.g. 17 for `EEXIST`; undefined for a name that Linux does not have. */
+export function errnoOf(name: string): number | undefined {
+  const errno = NAMES.indexOf(name);
+  return errno > 0 && name !== "" ? errno : undefined;
+}
+
+/** What is known of a refusal beside its number. */
+export interface Refusal {
+  /** The kernel's extended acknowledgement. */
+  words?: string;
+  /** The attribute that a request was refused for. */
+  attribute?: string;
+  /** It was about a file, not about the network. */
+  file?: boolean;
+}
+
+/** The kernel said no: to a system call or to a netlink request. */
 export class KernelError extends Error {
   override readonly name = "KernelError";
 
-  constructor(readonly action: string, readonly errno: number, readonly words = "") {
-    super(`Cannot ${action}: ${errnoText(errno)}${words === "" ? "" : `: ${words}`}`);
+  /** `action` completes "Cannot ...". */
+  constructor(readonly action: string, readonly errno: number, readonly refusal: Refusal = {}) {
+    const { attribute = "", words = "" } = refusal;
+    super([`Cannot ${action}`, errnoText(errno), attribute, words].filter((part) => part !== "").join(": "));
   }
 }
 

@@ -68,7 +68,7 @@ export function sameIp(a: Ip, b: Ip): boolean {
 }
 
 /** The prefix without its host part. */
-export function network(cidr: Cidr): Cidr {
+export function prefixOf(cidr: Cidr): Cidr {
   const host = BigInt(bits(cidr.ip.version) - cidr.length);
   return { ip: { version: cidr.ip.version, value: cidr.ip.value >> host << host }, length: cidr.length };
 }
@@ -86,11 +86,6 @@ export function hostPrefix(ip: Ip): Cidr {
 /** The all-zero address of a version with length 0. */
 export function defaultPrefix(version: IpVersion): Cidr {
   return { ip: { version, value: 0n }, length: 0 };
-}
-
-/** 224.0.0.0/4 or ff00::/8. */
-export function isMulticast(ip: Ip): boolean {
-  return ip.version === 4 ? ip.value >> 28n === 14n : ip.value >> 120n === 255n;
 }
 
 function parse4(text: string): bigint | undefined {

@@ -1,4 +1,5 @@
 /** The outside world as a value: all that this program may touch. `system/` builds the real one, tests build their own. */
+import type { Ip } from "./ip.ts";
 
 /** A datagram socket that stays in the namespace it was opened in. */
 export interface Socket extends Disposable {
@@ -13,29 +14,39 @@ export interface Netns extends Disposable {
   readonly path: string;
   /** File descriptor of this process, for IFLA_NET_NS_FD. */
   readonly fd: number;
-  /** Device and inode: equal for two paths to the same namespace. */
+  /** The kernel's cookie of the namespace, which no later namespace gets (Linux 5.14); before that device and inode. Equal for two paths to the same namespace. */
   readonly identity: string;
-  /** An rtnetlink socket; `groups` are RTNLGRP_* numbers to listen to. */
-  netlink(groups?: readonly number[]): Socket;
+  /** The socket for requests, open as long as the namespace is. */
+  readonly rtnetlink: Socket;
+  /** A socket that gets the messages of RTNLGRP_* groups. */
+  events(groups: readonly number[]): Socket;
   /** Whole Ethernet frames of one EtherType (host order) on one device, both ways. */
   packet(ethertype: number, ifindex: number): Socket;
   /** ICMPv6 messages from an address of this namespace to all nodes on one device (ff02::1), hop limit 255. */
-  icmp6(source: Uint8Array, ifindex: number): Socket;
-  /** Writes below /proc/sys/net of this namespace, e.g. `ipv6/conf/eth0/accept_ra`. A key that the kernel does not have is passed over. */
-  sysctl(key: string, value: string): void;
+  icmp6(source: Ip, ifindex: number): Socket;
+  /** Reads below /proc/sys/net of this namespace, e.g. `ipv6/conf/eth0/accept_ra`; undefined for a key that the kernel does not have. */
+  sysctl(key: string): string | undefined;
+  /** Writes it; throws KernelError. */
+  setSysctl(key: string, value: string): void;
 }
 
 /** An exclusive lock that the kernel gives back when the process dies. */
 export type Lock = Disposable;
 
-/** Files below `/run/vxlan-cni`; names are relative to it. */
+/** Files of a folder below `/run/vxlan-cni`; names are relative to it. Everything throws KernelError. */
 export interface Store {
+  /** Undefined when there is no such file. */
   read(name: string): string | undefined;
   /** Replaces the file as a whole: a temporary name, then rename. */
   write(name: string, content: string): void;
-  /** Whether there was such a file: of two processes that remove it one gets true. */
+  /** True if this call removed the file; of two processes, exactly one gets true. */
   remove(name: string): boolean;
-  rename(from: string, to: string): void;
+  /** True if this call gave the file its new name; of two processes, exactly one gets true. */
+  rename(from: string, to: string): boolean;
+  /** Gives the file a second name; false when that name is taken. */
+  link(from: string, to: string): boolean;
+  /** Whether two names are of one file. */
+  same(a: string, b: string): boolean;
   /** Names in a folder, sorted; none when there is no such folder. */
   list(folder: string): string[];
   /** Takes the lock of this name at once; undefined when somebody holds it or, without `create`, when there is no such file. */
@@ -52,13 +63,15 @@ export interface Output {
 
 export interface World {
   readonly environment: Readonly<Record<string, string>>;
-  /** Milliseconds of a clock that only goes forward. */
+  /** Milliseconds of a clock that only goes forward, since this program began. */
   now(): number;
   /** Milliseconds since boot, the same for all processes. */
   uptime(): number;
   random(bytes: number): Uint8Array;
-  /** For VXLAN_CNI_LOG: nothing when it is not set. */
-  log(text: string): void;
+  /** Set by VXLAN_CNI_LOG: takes a line for each request and each decision. */
+  readonly log: ((line: string) => void) | undefined;
+  /** What an operator must hear of although the call goes on. */
+  warn(text: string): void;
   /** Aborted at SIGTERM and SIGINT: undo, then end. */
   readonly interrupted: AbortSignal;
   /** This process's own network namespace. */
@@ -67,7 +80,8 @@ export interface World {
   netns(path: string): Netns;
   /** Waits until one of the sockets has a datagram (true), or for `timeout` ms (false). */
   readable(sockets: readonly Socket[], timeout: number): Promise<boolean>;
-  readonly store: Store;
+  /** The files of one network namespace below `/run/vxlan-cni`, by the namespace's identity. */
+  store(identity: string): Store;
   /** Full path of the first executable of this name in a folder list, and whether it is this very program. */
   find(name: string, folders: readonly string[]): { path: string; self: boolean } | undefined;
   execute(path: string, environment: Readonly<Record<string, string>>, stdin: string): Promise<Output>;

@@ -1,7 +1,7 @@
 /** Frames against bytes that real tools and the kernel sent, seen by `tcpdump -xx` at the other end of a veth pair. */
 import { deepEqual, equal } from "node:assert/strict";
 import { ETH_P_ARP, ETH_P_IPV6, ethertype, hear, neighbourAdvertisement, probe } from "../src/frame.ts";
-import { announcement } from "./support/frames.ts";
+import { announcement } from "./fake/frames.ts";
 import { ipToBytes, parseIp } from "../src/ip.ts";
 
 function hex(text: string): Uint8Array {

@@ -1,5 +1,6 @@
 /** Another plugin, made to look like one of ours: found on CNI_PATH, run as a process (CNI spec 1.1.0, section 4). */
 import type { World } from "../world.ts";
+import { reason } from "../text.ts";
 import { CniError, Code } from "./error.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Plugin } from "./plugin.ts";
@@ -7,9 +8,9 @@ import { decodeResult } from "./result.ts";
 import { invalid } from "./schema.ts";
 
 /** Throws CniError (7) unless `type` is a bare file name: nothing may lead out of CNI_PATH. */
-export function checkPluginType(type: unknown, key: string): string {
+export function checkPluginType(type: unknown, path: readonly PropertyKey[]): string {
   if (typeof type === "string" && /^[^/\0]+$/.test(type) && type !== "." && type !== "..") return type;
-  throw invalid(key, "the file name of a plugin without '/', '..' and NUL", type);
+  throw invalid(path, "the file name of a plugin without '/', '..' and NUL", type);
 }
 
 /** The plugin of this type; `builtIn` has those that run in this process unless CNI_PATH holds a different program of the name. */
@@ -58,10 +59,7 @@ function parse(path: string, stdout: string): unknown {
   try {
     return JSON.parse(stdout);
   } catch (error) {
-    throw new CniError(
-      Code.ipam,
-      `Cannot decode what "${path}" printed: ${error instanceof Error ? error.message : error}`,
-    );
+    throw new CniError(Code.ipam, `Cannot decode what "${path}" printed: ${reason(error)}`);
   }
 }
 
@@ -70,7 +68,7 @@ function failure(path: string, exit: number, stdout: string, stderr: string): Cn
   try {
     const { code, msg, details } = JSON.parse(stdout) as Record<string, unknown>;
     if (typeof code === "number" && typeof msg === "string") {
-      return new CniError(code, msg, typeof details === "string" ? details : "");
+      return new CniError(code, msg, { details: typeof details === "string" ? details : "" });
     }
   } catch {
     // Not an error of the specification's: told below.
@@ -78,6 +76,6 @@ function failure(path: string, exit: number, stdout: string, stderr: string): Cn
   return new CniError(
     Code.ipam,
     `Cannot run plugin "${path}": it ended with ${exit}`,
-    (stderr || stdout).trim().slice(0, 2000),
+    { details: (stderr || stdout).trim().slice(0, 2000) },
   );
 }

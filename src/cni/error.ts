@@ -1,4 +1,6 @@
 /** Errors as CNI knows them: a number, a sentence, details (CNI spec 1.1.0, section 2 "Error"). */
+import { KernelError } from "../errno.ts";
+import { reason } from "../text.ts";
 
 /** Codes 1-99 are the specification's, from 100 on ours (docs/errors.md). */
 export const Code = {
@@ -23,31 +25,59 @@ export const Code = {
   internal: 999,
 } as const;
 
+/** What is wrong with one value of a configuration. */
+export interface Fault {
+  /** Keys and positions from the top of the configuration. */
+  path: readonly PropertyKey[];
+  wanted: string;
+  got: unknown;
+}
+
+interface More extends ErrorOptions {
+  details?: string;
+  faults?: readonly Fault[];
+}
+
 /** A failure that the caller of the plugin is told about. */
 export class CniError extends Error {
   override readonly name = "CniError";
+  readonly details: string;
+  /** Of a configuration, as data. */
+  readonly faults: readonly Fault[];
 
-  constructor(readonly code: number, message: string, readonly details = "", options?: ErrorOptions) {
+  constructor(readonly code: number, message: string, { details = "", faults = [], ...options }: More = {}) {
     super(message, options);
+    this.details = details;
+    this.faults = faults;
   }
 }
 
-/** Any thrown value as CniError; `kernelErrors` names the class whose errors are the kernel's. */
+/** Any thrown value as CniError: the kernel's errors have a code of their own, those about files another. */
 export function toCniError(error: unknown): CniError {
   if (error instanceof CniError) return error;
   if (error instanceof SuppressedError) {
     // What went wrong first is what is told; that it could not be undone is a detail.
-    const { code, message, details } = toCniError(error.suppressed);
-    const undoing = `undoing failed: ${error.error instanceof Error ? error.error.message : error.error}`;
-    return new CniError(code, message, details === "" ? undoing : `${details}; ${undoing}`, { cause: error });
+    return withDetails(toCniError(error.suppressed), `undoing failed: ${reason(error.error)}`, error);
+  }
+  if (error instanceof AggregateError) {
+    const [first, ...more] = error.errors.map(toCniError);
+    if (first !== undefined) return withDetails(first, more.map(({ message }) => message).join("; "), error);
   }
   if (!(error instanceof Error)) return new CniError(Code.internal, String(error));
-  const code = error.name === "KernelError" ? Code.kernel : Code.internal;
-  return new CniError(code, error.message, causes(error.cause), { cause: error });
+  const code = error instanceof KernelError ? error.refusal.file === true ? Code.io : Code.kernel : Code.internal;
+  return new CniError(code, error.message, { details: causes(error.cause), cause: error });
+}
+
+function withDetails({ code, message, details, faults }: CniError, more: string, cause: unknown): CniError {
+  return new CniError(code, message, {
+    details: [details, more].filter((one) => one !== "").join("; "),
+    faults,
+    cause,
+  });
 }
 
 /** The chain of causes, outermost first. */
-export function causes(cause: unknown): string {
+function causes(cause: unknown): string {
   const out: string[] = [];
   for (let at = cause; at instanceof Error; at = at.cause) out.push(at.message);
   return out.join(": ");

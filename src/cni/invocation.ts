@@ -1,11 +1,12 @@
 /** What a runtime asks for: the environment as a table, standard input as JSON (CNI spec 1.1.0, section 2). */
+import { reason, shown } from "../text.ts";
 import { CniError, Code } from "./error.ts";
+import { invalid } from "./schema.ts";
+import { type Verb, VERBS } from "./verbs.ts";
 import { atLeast, isVersion, type Version, VERSIONS } from "./versions.ts";
 
-export type Verb = "ADD" | "DEL" | "CHECK" | "STATUS" | "GC" | "VERSION";
-
 /** The network configuration as it came, and the three keys that the protocol itself reads. */
-export interface NetworkConfig {
+interface NetworkConfig {
   cniVersion: Version;
   /** Name of the network; empty where the verb does not need it. */
   name: string;
@@ -27,31 +28,23 @@ export interface Invocation {
   environment: Readonly<Record<string, string>>;
 }
 
-const VERBS: readonly Verb[] = ["ADD", "DEL", "CHECK", "STATUS", "GC", "VERSION"];
 const MAX_CONTAINER_ID = 200;
 
-interface Variable {
-  name: string;
-  required: readonly Verb[];
-  /** What is wrong with the value, or undefined. */
-  fault?: (value: string) => string | undefined;
-}
-
-const VARIABLES: readonly Variable[] = [
-  { name: "CNI_CONTAINERID", required: ["ADD", "DEL", "CHECK"], fault: containerIdFault },
-  { name: "CNI_NETNS", required: ["ADD", "CHECK"] },
-  { name: "CNI_IFNAME", required: ["ADD", "DEL", "CHECK"], fault: ifnameFault },
-  { name: "CNI_PATH", required: ["GC"] },
-];
+/** What is wrong with the value of a variable, or undefined. */
+const FAULTS: Readonly<Record<string, (value: string) => string | undefined>> = {
+  CNI_CONTAINERID: containerIdFault,
+  CNI_IFNAME: ifnameFault,
+};
 
 /** Reads CNI_COMMAND; throws CniError (4). */
 export function readVerb(environment: Readonly<Record<string, string>>): Verb {
   const command = environment.CNI_COMMAND ?? "";
-  const verb = VERBS.find((known) => known === command);
+  const known = Object.keys(VERBS) as Verb[];
+  const verb = known.find((one) => one === command);
   if (verb !== undefined) return verb;
   throw new CniError(
     Code.invalidEnvironment,
-    `Cannot run CNI_COMMAND ${JSON.stringify(command)}: wanted one of ${VERBS.join(", ")}`,
+    `Cannot run CNI_COMMAND ${JSON.stringify(command)}: wanted one of ${known.join(", ")}, VERSION`,
   );
 }
 
@@ -76,14 +69,16 @@ export function readInvocation(
 }
 
 function checkVariables(verb: Verb, environment: Readonly<Record<string, string>>): void {
-  const missing = VARIABLES.filter(({ name, required }) => required.includes(verb) && !environment[name]);
+  const missing = VERBS[verb].needs.filter((name) => !environment[name]);
   if (missing.length > 0) {
-    const names = missing.map(({ name }) => name).join(", ");
-    throw new CniError(Code.invalidEnvironment, `Cannot run ${verb}: required environment variables missing: ${names}`);
+    throw new CniError(
+      Code.invalidEnvironment,
+      `Cannot run ${verb}: required environment variables missing: ${missing.join(", ")}`,
+    );
   }
-  for (const { name, required, fault } of VARIABLES) {
+  for (const name of VERBS[verb].needs) {
     const value = environment[name] ?? "";
-    const wrong = required.includes(verb) ? fault?.(value) : undefined;
+    const wrong = FAULTS[name]?.(value);
     if (wrong === undefined) continue;
     throw new CniError(
       Code.invalidEnvironment,
@@ -127,12 +122,8 @@ export function decodeObject(text: string): Record<string, unknown> {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    const reason = text.trim() === ""
-      ? "standard input is empty"
-      : error instanceof Error
-      ? error.message
-      : String(error);
-    throw new CniError(Code.decoding, `Cannot decode network configuration: ${reason}`);
+    const why = text.trim() === "" ? "standard input is empty" : reason(error);
+    throw new CniError(Code.decoding, `Cannot decode network configuration: ${why}`);
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
   throw new CniError(Code.decoding, `Cannot decode network configuration: wanted an object, got ${text.slice(0, 80)}`);
@@ -145,29 +136,19 @@ function readNetworkConfig(verb: Verb, stdin: string): NetworkConfig {
     throw new CniError(
       Code.incompatibleVersion,
       `Cannot use cniVersion ${shown(cniVersion)}: supported versions are ${VERSIONS.join(", ")}`,
-      JSON.stringify(VERSIONS),
+      { details: JSON.stringify(VERSIONS) },
     );
   }
-  const since: Partial<Record<Verb, Version>> = { CHECK: "0.4.0", GC: "1.1.0", STATUS: "1.1.0" };
-  const least = since[verb];
-  if (least !== undefined && !atLeast(cniVersion, least)) {
+  const { since } = VERBS[verb];
+  if (!atLeast(cniVersion, since)) {
     throw new CniError(
       Code.incompatibleVersion,
-      `Cannot run ${verb} in cniVersion ${cniVersion}: it exists since ${least}`,
-      JSON.stringify(VERSIONS),
+      `Cannot run ${verb} in cniVersion ${cniVersion}: it exists since ${since}`,
+      { details: JSON.stringify(VERSIONS) },
     );
   }
   if (typeof name !== "string" || !/^[a-zA-Z0-9][a-zA-Z0-9_.\-]*$/.test(name)) {
-    throw new CniError(
-      Code.invalidConfig,
-      `Cannot use config: name: wanted a letter or digit, then letters, digits, '_', '.', '-', got ${shown(raw.name)}`,
-    );
+    throw invalid("name", "a letter or digit, then letters, digits, '_', '.', '-'", raw.name);
   }
   return { cniVersion, name, raw };
-}
-
-/** A value as a message shows it: short. */
-export function shown(value: unknown): string {
-  const text = value === undefined ? "nothing" : JSON.stringify(value);
-  return text.length > 120 ? `${text.slice(0, 120)}...` : text;
 }

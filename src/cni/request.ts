@@ -2,6 +2,7 @@
 import * as z from "zod/mini";
 import { type Cidr, contains, formatCidr, formatIp, type Ip, parseCidr, parseIp } from "../ip.ts";
 import { CniError, Code } from "./error.ts";
+import { HANDOFF_KEYS } from "./handoff.ts";
 import type { Invocation } from "./invocation.ts";
 import { invalid, parse, parseMac, string } from "./schema.ts";
 
@@ -16,7 +17,7 @@ const requestSchema = z.looseObject({
 });
 
 /** Keys of CNI_ARGS that plugins of ours know; others are errors unless IgnoreUnknown says otherwise. */
-const KNOWN = ["IP", "MAC", "IgnoreUnknown", "CIDR", "EXCLUDE_FIRST", "EXCLUDE_LAST", "LINK_INDEX"];
+const KNOWN = ["IP", "MAC", "IgnoreUnknown", ...HANDOFF_KEYS];
 
 /** Throws CniError (4) for a key of CNI_ARGS that nobody here reads. */
 export function checkArgs({ args }: Invocation): void {
@@ -36,25 +37,25 @@ export function checkArgs({ args }: Invocation): void {
 export function requestedIps(
   invocation: Invocation,
   prefixes: readonly Cidr[],
-  last?: { key: string; ip?: string },
+  last: { path: readonly string[]; ip?: string | undefined } = { path: [] },
 ): Ip[] {
   const { runtimeConfig, args } = parse(requestSchema, invocation.config.raw);
   const split = (text = "") => text.split(",").map((part) => part.trim()).filter((part) => part !== "");
-  const sources: [key: string, texts: readonly string[]][] = [
-    ["runtimeConfig.ips", runtimeConfig.ips ?? []],
-    ["args.cni.ips", args.cni.ips ?? []],
-    ["CNI_ARGS IP", split(invocation.args.IP)],
-    [last?.key ?? "", split(last?.ip)],
+  const sources: [path: readonly string[], texts: readonly string[]][] = [
+    [["runtimeConfig", "ips"], runtimeConfig.ips ?? []],
+    [["args", "cni", "ips"], args.cni.ips ?? []],
+    [["CNI_ARGS IP"], split(invocation.args.IP)],
+    [last.path, split(last.ip)],
   ];
-  const [key, texts] = sources.find(([, found]) => found.length > 0) ?? ["", []];
+  const [path, texts] = sources.find(([, found]) => found.length > 0) ?? [[], []];
   const ips = texts.map((text) => {
     const ip = parseIp(text) ?? parseCidr(text)?.ip;
-    if (ip === undefined) throw invalid(key, "an IP address", text);
+    if (ip === undefined) throw invalid(path, "an IP address", text);
     if (prefixes.some((prefix) => contains(prefix, ip))) return ip;
-    throw invalid(key, `an address in ${prefixes.map(formatCidr).join(" or ")}`, formatIp(ip));
+    throw invalid(path, `an address in ${prefixes.map(formatCidr).join(" or ")}`, formatIp(ip));
   });
   if (new Set(ips.map(({ version }) => version)).size !== ips.length) {
-    throw invalid(key, "at most one address of each family", texts.join(","));
+    throw invalid(path, "at most one address of each family", texts.join(","));
   }
   return ips;
 }
@@ -62,14 +63,14 @@ export function requestedIps(
 /** The hardware address asked for: the capability `mac`, else `args.cni.mac`, else `MAC` of CNI_ARGS. Throws CniError (7). */
 export function requestedMac(invocation: Invocation): string | undefined {
   const { runtimeConfig, args } = parse(requestSchema, invocation.config.raw);
-  const sources: [key: string, text: string | undefined][] = [
-    ["runtimeConfig.mac", runtimeConfig.mac],
-    ["args.cni.mac", args.cni.mac],
-    ["CNI_ARGS MAC", invocation.args.MAC],
+  const sources: [path: readonly string[], text: string | undefined][] = [
+    [["runtimeConfig", "mac"], runtimeConfig.mac],
+    [["args", "cni", "mac"], args.cni.mac],
+    [["CNI_ARGS MAC"], invocation.args.MAC],
   ];
-  const [key, text] = sources.find(([, found]) => found !== undefined && found !== "") ?? ["", undefined];
+  const [path, text] = sources.find(([, found]) => found !== undefined && found !== "") ?? [[], undefined];
   if (text === undefined) return undefined;
   const mac = parseMac(text);
-  if (mac === undefined) throw invalid(key, "a unicast hardware address like 02:00:5e:10:00:01", text);
+  if (mac === undefined) throw invalid(path, "a unicast hardware address like 02:00:5e:10:00:01", text);
   return mac;
 }

@@ -2,7 +2,7 @@
 import { CniError, Code } from "./error.ts";
 import { atLeast, type Version } from "./versions.ts";
 
-export interface Interface {
+interface Interface {
   name: string;
   mac?: string;
   /** Bytes. */
@@ -12,7 +12,7 @@ export interface Interface {
   [key: string]: unknown;
 }
 
-export interface IpConfig {
+interface IpConfig {
   /** With prefix length, e.g. `10.97.1.5/24`. */
   address: string;
   gateway?: string;

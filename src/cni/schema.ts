@@ -1,34 +1,76 @@
 /** Schemas whose complaints an operator can act on: which key, what was wanted, what was found. */
 import * as z from "zod/mini";
 import { type Cidr, type Ip, parseCidr, parseIp } from "../ip.ts";
-import { CniError, Code } from "./error.ts";
-import { shown } from "./invocation.ts";
+import { shown } from "../text.ts";
+import { CniError, Code, type Fault } from "./error.ts";
 
-/** A whole number within bounds. */
-export function whole(least: number, most: number) {
-  const wanted = `a whole number from ${least} to ${most}`;
-  return z.int(wanted).check(z.gte(least, wanted), z.lte(most, wanted));
-}
-
-export function boolean() {
-  return z.boolean("true or false");
-}
-
-export function string(wanted = "a string") {
-  return z.string(wanted);
-}
-
-/** Text that another function turns into a value; undefined means that it could not. */
-export function parsed<T>(wanted: string, parse: (text: string) => T | undefined) {
+/** A leaf of a configuration: what `read` makes of a value; undefined means that it is not what is wanted. One kind of leaf for all: each kind of zod's costs bytes in every call. */
+function leaf<T>(wanted: string, read: (value: unknown) => T | undefined) {
   return z.pipe(
-    z.string(wanted),
-    z.transform((text, context) => {
-      const value = parse(text);
+    z.unknown(),
+    z.transform((given, context) => {
+      const value = read(given);
       if (value !== undefined) return value;
-      context.issues.push({ code: "custom", message: wanted, input: text });
+      context.issues.push({ code: "custom", message: wanted, input: given });
       return z.NEVER;
     }),
   );
+}
+
+/** A whole number within bounds. */
+export function whole(least: number, most: number) {
+  return leaf(`a whole number from ${least} to ${most}`, (value) => {
+    return typeof value === "number" && Number.isInteger(value) && value >= least && value <= most ? value : undefined;
+  });
+}
+
+export function boolean() {
+  return leaf("true or false", (value) => typeof value === "boolean" ? value : undefined);
+}
+
+/** Text; with a pattern only such as fits it. */
+export function string(wanted = "a string", pattern = /^/) {
+  return leaf(wanted, (value) => typeof value === "string" && pattern.test(value) ? value : undefined);
+}
+
+/** A list that is not empty. */
+export function someOf<T extends z.ZodMiniType>(item: T, wanted: string, least: string) {
+  return z.pipe(
+    z.array(item, wanted),
+    z.transform((list, context) => {
+      if (list.length === 0) context.issues.push({ code: "custom", message: least, input: list });
+      return list;
+    }),
+  );
+}
+
+/** What `read` makes of each key and value of an object: a value, what was wanted instead, or undefined for a key that does not exist. */
+export function record<T>(
+  wanted: string,
+  read: (key: string, value: unknown) => { value: T } | { wanted: string } | undefined,
+) {
+  return z.pipe(
+    z.unknown(),
+    z.transform((given, context): Record<string, T> => {
+      const out: Record<string, T> = {};
+      if (typeof given !== "object" || given === null || Array.isArray(given)) {
+        context.issues.push({ code: "custom", message: wanted, input: given });
+        return out;
+      }
+      for (const [key, value] of Object.entries(given)) {
+        const found = read(key, value);
+        if (found === undefined) context.issues.push({ code: "unrecognized_keys", keys: [key], input: { ...given } });
+        else if ("value" in found) out[key] = found.value;
+        else context.issues.push({ code: "custom", message: found.wanted, input: value, path: [key] });
+      }
+      return out;
+    }),
+  );
+}
+
+/** Text that another function turns into a value; undefined means that it could not. */
+function parsed<T>(wanted: string, parse: (text: string) => T | undefined) {
+  return leaf(wanted, (value) => typeof value === "string" ? parse(value) : undefined);
 }
 
 export function cidr() {
@@ -46,25 +88,40 @@ export function parseMac(text: string): string | undefined {
   return multicast || text === "00:00:00:00:00:00" ? undefined : text.toLowerCase();
 }
 
-/** The value of `schema`, or CniError (7) that names the first key that is wrong, what it wanted and what it got. */
-export function parse<T extends z.ZodMiniType>(schema: T, value: unknown, root = ""): z.output<T> {
+/** The value of `schema`, or CniError (7) with all faults; its message names the first key that is wrong, what it wanted and what it got. */
+export function parse<T extends z.ZodMiniType>(schema: T, value: unknown, root: readonly string[] = []): z.output<T> {
   const result = z.safeParse(schema, value);
   if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const unknown = issue?.code === "unrecognized_keys" ? issue.keys[0] : undefined;
-  const path = [...(issue?.path ?? []), ...(unknown === undefined ? [] : [unknown])];
-  const wanted = unknown === undefined ? issue?.message ?? "something else" : "a key that exists";
-  throw invalid(keyPath(root, path), wanted, unknown ?? at(value, path));
+  throw faulty(result.error.issues.map((issue): Fault => {
+    const unknown = issue.code === "unrecognized_keys" ? issue.keys[0] : undefined;
+    const path = [...issue.path, ...(unknown === undefined ? [] : [unknown])];
+    return {
+      path: [...root, ...path],
+      wanted: unknown === undefined ? issue.message : "a key that exists",
+      got: unknown ?? at(value, path),
+    };
+  }));
 }
 
 /** CniError (7): `key`: wanted ..., got .... */
-export function invalid(key: string, wanted: string, got: unknown): CniError {
-  return new CniError(Code.invalidConfig, `Cannot use config: ${key}: wanted ${wanted}, got ${shown(got)}`);
+export function invalid(path: readonly PropertyKey[] | string, wanted: string, got: unknown): CniError {
+  return faulty([{ path: typeof path === "string" ? [path] : path, wanted, got }]);
 }
 
-function keyPath(root: string, path: readonly PropertyKey[]): string {
-  const text = path.map((part) => typeof part === "number" ? `[${part}]` : `.${String(part)}`).join("");
-  return (root + text).replace(/^\./, "") || "network configuration";
+function faulty(faults: readonly Fault[]): CniError {
+  const [{ path, wanted, got } = { path: [], wanted: "something else", got: undefined }] = faults;
+  const text = `Cannot use config: ${pathText(path)}: wanted ${wanted}, got ${shown(got)}`;
+  return new CniError(Code.invalidConfig, text, { faults });
+}
+
+/** `vxlans[0].options.group`; a key that is no word of its own in quotes, unless it comes first. */
+function pathText(path: readonly PropertyKey[]): string {
+  const text = path.map((part, index) => {
+    if (typeof part === "number") return `[${part}]`;
+    if (index === 0) return String(part);
+    return /^[\w-]+$/.test(String(part)) ? `.${String(part)}` : `[${JSON.stringify(part)}]`;
+  }).join("");
+  return text === "" ? "network configuration" : text;
 }
 
 function at(value: unknown, path: readonly PropertyKey[]): unknown {

@@ -3,7 +3,7 @@
 /** Oldest first. */
 export const VERSIONS = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"] as const;
 export type Version = typeof VERSIONS[number];
-export const LATEST: Version = "1.1.0";
+const LATEST: Version = "1.1.0";
 
 export function isVersion(text: unknown): text is Version {
   return VERSIONS.some((version) => version === text);

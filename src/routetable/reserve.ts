@@ -4,161 +4,112 @@
  * The routes of such claims have a metric above every routing daemon's, so that one exact look-up finds a competitor first. A reserved
  * address is answered for on the broadcast domain by this node, so that whoever probes for it hears that it is in use.
  */
-import { EADDRNOTAVAIL, EEXIST, ENODEV, ESRCH, failedWith } from "../errno.ts";
-import { bits, formatIp, hostPrefix, type Ip, type IpVersion, parseIp, sameIp } from "../ip.ts";
-import type { Request } from "../netlink/message.ts";
-import { addAddress, addRoute, deleteAddress, deleteRoute, localRoute, type Rtnetlink } from "../netlink/rtnetlink.ts";
-import type { Store, World } from "../world.ts";
-import { claimRoute } from "./route.ts";
-import type { Device } from "./ask.ts";
+import { bits, type Cidr, contains, type Ip, type IpVersion, sameIp } from "../ip.ts";
+import type { Kernel } from "../netlink/kernel.ts";
+import { create, remove } from "../state/apply.ts";
+import { reason } from "../text.ts";
+import type { Store } from "../world.ts";
+import { claimAny, type Claiming } from "./attempt.ts";
+import { type Claim, type Claims, defence, isGateway, RESERVED, RESERVING } from "./claims.ts";
+import type { ClaimSettings } from "./config.ts";
+import type { ClaimDevice } from "./domain.ts";
 
-/** Milliseconds after which a reservation that is still not ready was left by a process that died. */
-const STALE = 120_000;
-
-export interface Reservation {
-  ip: string;
-  device: string;
-  /** Another device of the same name is another device. */
-  index: number;
-  protocol: number;
-  metric: number;
-  /** Milliseconds since boot at which its route was installed. */
-  since: number;
-  /** The window is over, and it is ours. */
-  ready: boolean;
-}
-
-const FOLDER = "reserved";
-
-export interface Place {
-  world: World;
-  kernel: Rtnetlink;
-  device: Device;
-  protocol: number;
-  /** Of the claims' routes: above every routing daemon's. */
-  metric: number;
-}
-
-/** All reservations of this machine, also those that are not ready. */
-export function listReservations(store: Store): Reservation[] {
-  return store.list(FOLDER).flatMap((name) => {
-    const content = store.read(`${FOLDER}/${name}`);
-    return content === undefined ? [] : [JSON.parse(content) as Reservation];
+/** The reservations of one device and family; those of an earlier device of the name are given up. */
+export function reservations(claims: Claims, device: Pick<ClaimDevice, "name" | "index">, version: IpVersion): Claim[] {
+  return claims.of(RESERVED).filter((claim) => {
+    if (claim.device !== device.name) return false;
+    if (claim.index === device.index) return claim.ip.version === version;
+    claims.release(claim);
+    return false;
   });
 }
 
-/** The reservations of one device and family; what a dead process or an earlier device of the name left is cleared away. */
-export function reservations(place: Place, version: IpVersion): Reservation[] {
-  const { world, device } = place;
-  return listReservations(world.store).filter((one) => {
-    if (one.device !== device.name) return false;
-    const gone = one.index !== device.index || (!one.ready && world.uptime() - one.since > STALE);
-    if (gone) drop(place, one);
-    return !gone && one.metric === place.metric && parseIp(one.ip)?.version === version;
-  });
-}
-
-/** Remembers a reservation whose route is about to be installed; `ready` once its window is over. */
-export function writeReservation({ world, device, protocol, metric }: Place, ip: Ip, ready: boolean): void {
-  const name = `${FOLDER}/${fileName(device.name, ip)}`;
-  const earlier = world.store.read(name);
-  const since = earlier === undefined ? world.uptime() : (JSON.parse(earlier) as Reservation).since;
-  const record: Reservation = {
-    ip: formatIp(ip),
-    device: device.name,
-    index: device.index,
-    protocol,
-    metric,
-    since,
-    ready,
-  };
-  world.store.write(name, JSON.stringify(record));
-}
-
-export function forgetReservation({ world, device }: Place, ip: Ip): boolean {
-  return world.store.remove(`${FOLDER}/${fileName(device.name, ip)}`);
-}
-
-function fileName(device: string, ip: Ip): string {
-  return `${device}@${formatIp(ip)}`;
-}
-
-/** Makes this node answer for a reserved address: as a local route (IPv4) or an address without a prefix route (IPv6). */
-export function defend({ kernel, device }: Place, ip: Ip): void {
-  attempt(
-    kernel,
-    ip.version === 4
-      ? addRoute(localRoute(ip, device.index))
-      : addAddress(device.index, hostPrefix(ip), device.name, true),
-    EEXIST,
-  );
-}
-
-function undefend({ kernel, device }: Place, ip: Ip): void {
-  const request = ip.version === 4
-    ? deleteRoute(localRoute(ip, device.index))
-    : deleteAddress(device.index, hostPrefix(ip), device.name);
-  attempt(kernel, request, ESRCH, ENODEV, EADDRNOTAVAIL);
-}
-
-function attempt(kernel: Rtnetlink, request: Request, ...expected: number[]): void {
-  try {
-    kernel.execute(request);
-  } catch (error) {
-    if (!failedWith(error, ...expected)) throw error;
+/** A claim out of the reservations, without waiting. The one that was asked for is given up when it cannot be taken yet. */
+export function takeReservation(claiming: Claiming, prefix: Cidr, asked: Ip | undefined): Claim | undefined {
+  const { world, claims, config: { propagationTimeout, routeMetric }, device } = claiming;
+  for (const one of reservations(claims, device, prefix.ip.version)) {
+    if (!contains(prefix, one.ip) || (asked !== undefined && !sameIp(asked, one.ip))) continue;
+    if (one.metric === routeMetric && world.uptime() - one.since >= propagationTimeout) {
+      const taken = take(claiming, one);
+      if (taken !== undefined) return taken;
+    } else if (asked !== undefined) claims.release(one);
   }
+  return undefined;
 }
 
-/**
- * Takes a reservation for a claim, without waiting; undefined when somebody was quicker or the address is not ours alone. Its route
- * stays as it is: FRR can lose a route whose metric changes. `remember` is called first, `forget` when nothing came of it.
- */
-export function takeReservation(
-  place: Place,
-  reservation: Reservation,
-  { remember, forget }: { remember(ip: Ip): void; forget(ip: Ip): void },
-): Ip | undefined {
-  const ip = parseIp(reservation.ip);
-  if (ip === undefined) return undefined;
-  remember(ip);
-  // Removing the file is the take: of two processes one succeeds.
-  if (forgetReservation(place, ip)) {
-    undefend(place, ip);
-    if (isOursAlone(place, ip)) return ip;
-    withdrawReserved(place, ip);
-  }
-  forget(ip);
+/** Undefined when somebody was quicker or the address is not ours alone. Its route stays as it is: FRR can lose a route whose metric changes. */
+function take({ kernel, claims, owner }: Claiming, reservation: Claim): Claim | undefined {
+  const claim = claims.handOver(reservation, owner);
+  if (claim === undefined) return undefined;
+  remove({ node: kernel }, [defence(claim)]);
+  if (isOursAlone(kernel, claim)) return claim;
+  claims.release(claim);
   return undefined;
 }
 
 /** One exact look-up: a competitor's route would be found before ours. */
-function isOursAlone({ kernel, device, metric }: Place, ip: Ip): boolean {
+function isOursAlone(kernel: Kernel, { ip, index, metric }: Claim): boolean {
   const found = kernel.lookup(ip);
-  return found?.length === bits(ip.version) && found.oif === device.index && found.priority === metric;
+  return found?.length === bits(ip.version) && found.oif === index && found.priority === metric;
 }
 
-function withdrawReserved({ kernel, device, protocol, metric }: Place, ip: Ip): void {
-  attempt(kernel, deleteRoute(claimRoute(ip, device.index, protocol, metric)), ESRCH, ENODEV);
+/** Claims addresses in advance up to `reserve`; that none is left is no failure of the ADD. */
+export async function fillReservations(claiming: Claiming, prefix: Cidr): Promise<void> {
+  const { world, store, claims, config: { reserve }, device } = claiming;
+  const { version } = prefix.ip;
+  if (reserve === 0) return;
+  // One at a time fills up: ADDs that come together would each see the same gap.
+  using lock = store.tryLock(lockOf(device.name, version), true);
+  if (lock === undefined) return;
+  // What still spreads was left by a process that died: it had the lock.
+  for (const claim of claims.of(RESERVING)) {
+    if (claim.device === device.name && claim.ip.version === version) claims.release(claim);
+  }
+  const missing = reserve - reservations(claims, device, version).length;
+  await Promise.all(Array.from({ length: Math.max(0, missing) }, async () => {
+    try {
+      keepReserved(claiming, await claimAny({ ...claiming, owner: RESERVING }, prefix));
+    } catch (error) {
+      world.log?.(`reservation in advance: ${reason(error)}`);
+    }
+  }));
 }
 
-/** Gives a reservation up. */
-export function drop(place: Place, { ip: text, metric }: Reservation): void {
-  const ip = parseIp(text);
-  if (ip === undefined || !forgetReservation(place, ip)) return;
-  undefend(place, ip);
-  withdrawReserved({ ...place, metric }, ip);
+/** Makes a claim a reservation: this node answers for it from now on. */
+function keepReserved({ kernel, claims }: Pick<Claiming, "kernel" | "claims">, claim: Claim): void {
+  try {
+    create({ node: kernel }, [defence(claim)], new AsyncDisposableStack());
+    claims.handOver(claim, RESERVED);
+  } catch (error) {
+    claims.release(claim);
+    throw error;
+  }
 }
 
-/** Clears what a process left that died while it turned a reservation into a claim. */
-export function clearReserved(place: Place, ip: Ip): void {
-  if (reservations(place, ip.version).some((one) => sameIp(parseIp(one.ip) ?? ip, ip))) return;
-  undefend(place, ip);
-  withdrawReserved(place, ip);
+/** Gives claims back: with `reserve` they fill up the reservations, whose routes have spread already. The last claim of a device but its own (the gateway's) takes the reservations with it. */
+export function giveBack(
+  { kernel, store, claims }: Pick<Claiming, "kernel" | "store" | "claims">,
+  given: readonly Claim[],
+  { reserve, routeMetric }: ClaimSettings,
+): void {
+  const owners = new Set(given.map(({ owner }) => owner));
+  const devices = new Map(given.map(({ device: name, index }) => [name, { name, index }]));
+  for (const device of devices.values()) {
+    const isUsed = hasOthers(claims, device.name, owners);
+    for (const claim of given.filter((one) => one.device === device.name)) {
+      const keep = isUsed && claim.metric === routeMetric && !isGateway(claim.owner) &&
+        reservations(claims, device, claim.ip.version).length < reserve && kernel.link(claim.index) !== undefined;
+      if (keep) keepReserved({ kernel, claims }, claim);
+      else claims.release(claim);
+    }
+    if (!isUsed) { for (const one of claims.of(RESERVED)) if (one.device === device.name) claims.release(one); }
+  }
 }
 
-/** Turns a claim that is released into a reservation: its route has spread already. */
-export function keepAsReservation(place: Place, ip: Ip): void {
-  writeReservation(place, ip, false);
-  defend(place, ip);
-  writeReservation(place, ip, true);
+/** Whether another attachment holds an address on the device. */
+function hasOthers(claims: Claims, device: string, owners: ReadonlySet<string>): boolean {
+  return claims.records.folders().some((owner) =>
+    owner.includes("@") && !owners.has(owner) &&
+    claims.records.list(owner).some((name) => name.startsWith(`${device}@`))
+  );
 }

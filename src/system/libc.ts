@@ -13,6 +13,16 @@ const SYMBOLS = {
     ],
     result: "i32",
   },
+  getsockopt: {
+    parameters: [
+      /* int fd */ "i32",
+      /* int level */ "i32",
+      /* int name */ "i32",
+      /* void * */ "buffer",
+      /* socklen_t * */ "buffer",
+    ],
+    result: "i32",
+  },
   send: {
     parameters: [/* int fd */ "i32", /* void * */ "buffer", /* size_t */ "usize", /* int flags */ "i32"],
     result: "isize",
@@ -77,7 +87,9 @@ export function check(action: string, result: number | bigint): number {
 /** Opens a file; the descriptor is closed at exec. */
 export function open(path: string, flags: number, mode = 0): number {
   const O_CLOEXEC = 0o2000000;
-  return check(`open "${path}"`, libc().open(new TextEncoder().encode(`${path}\0`), flags | O_CLOEXEC, mode));
+  const fd = libc().open(new TextEncoder().encode(`${path}\0`), flags | O_CLOEXEC, mode);
+  if (fd < 0) throw new KernelError(`open "${path}"`, errno(), { file: true });
+  return fd;
 }
 
 export function close(fd: number): void {

@@ -1,80 +1,71 @@
 /** ADD: connects a container to its network. */
-import type { Invocation } from "../cni/invocation.ts";
 import { checkArgs, requestedIps, requestedMac } from "../cni/request.ts";
 import { decodeResult, type Result } from "../cni/result.ts";
-import { type Rtnetlink, rtnetlink } from "../netlink/rtnetlink.ts";
-import type { World } from "../world.ts";
-import { type Attachment, beginAttachment, findAttachments, settle } from "./attachments.ts";
-import { ANNOTATION, chooseNetwork, readConfig } from "./config.ts";
-import { connect } from "./connect.ts";
-import { checkNotHost, interfaceExists, openContainer } from "./container.ts";
-import { recover, release } from "./del.ts";
-import { ensureHost, keptConfig } from "./host.ts";
-import type { BuiltIn } from "./ipam.ts";
+import type { Kernel } from "../netlink/kernel.ts";
+import { attach, type Wanted } from "./attach.ts";
+import { type Attachment, attachmentName, beginAttachment, findAttachments, recordAddressing } from "./attachments.ts";
+import { type Call, checkNotHost, interfaceExists, openContainer } from "./call.ts";
+import { annotation, chooseNetwork } from "./choose.ts";
+import { readConfig } from "./config.ts";
+import { ensureHost } from "./host.ts";
+import { recover, release } from "./release.ts";
 
-export async function add(world: World, builtIn: BuiltIn, invocation: Invocation): Promise<Result> {
+export async function add(call: Call): Promise<Result> {
+  const { world, invocation, ledger } = call;
   checkArgs(invocation);
   const config = readConfig(invocation.config.raw);
-  const network = chooseNetwork(config, invocation);
-  const key = `${ANNOTATION}RequestedAddress`;
-  const requested = requestedIps(invocation, network.prefixes, {
-    key: `args.annotations["${key}"]`,
-    ip: config.annotations[key],
-  });
-  const mac = requestedMac(invocation);
+  const { network, why } = chooseNetwork(config, invocation);
+  world.log?.(`network "${network.name}": ${why}`);
+  const annotated = annotation(config, "RequestedAddress");
+  const ips = requestedIps(invocation, network.prefixes, { path: annotated.path, ip: annotated.value });
+  const wanted: Wanted = { config, ips, mac: requestedMac(invocation) };
   const { prevResult } = invocation.config.raw;
   const previous = prevResult === undefined ? undefined : decodeResult(prevResult, "prevResult");
-  using host = world.host();
-  using netns = openContainer(world, invocation);
-  checkNotHost(host, netns, invocation);
-  using kernel = rtnetlink(host.netlink());
-  using inside = rtnetlink(netns.netlink());
-  await checkNotAttached(world, builtIn, invocation, inside);
-  await recover(world, kernel, builtIn, network.name, invocation);
+  // An IPAM plugin that is not there is known before anything is made.
+  call.delegate(network.ipam.type);
+  using container = openContainer(call);
+  checkNotHost(call, container);
+  await releaseStale(call, container);
+  await recover(call, network.name);
 
+  const { containerId, ifname, netns } = invocation;
   const attachment: Attachment = {
-    containerId: invocation.containerId,
-    ifname: invocation.ifname,
-    netns: invocation.netns,
-    identity: netns.identity,
+    ...recordAddressing(network, invocation),
+    containerId,
+    ifname,
+    netns,
+    identity: container.netns.identity,
     network: network.name,
-    config: keptConfig(invocation),
-    path: [...invocation.path],
-    ips: [],
+    vxlan: 0,
+    addresses: [],
+    routes: [],
   };
-  const lock = beginAttachment(world.store, attachment);
+  const lock = beginAttachment(ledger, attachment);
   await using undo = new AsyncDisposableStack();
   undo.defer(async () => {
     using _ = lock;
-    await release(world, kernel, builtIn, attachment, invocation, { ipam: false });
+    await release(call, attachment, { ipam: false });
   });
-  const side = await ensureHost(world, kernel, network, invocation);
-  const result = await connect({
-    ...{ world, builtIn, invocation, config, network, kernel, netns, inside },
-    ...{ attachment, side, requested, mac, undo },
-  });
+  ledger.attachments.write(attachmentName(attachment), attachment);
+  const side = await ensureHost(call, network);
+  attachment.vxlan = side.vxlan;
+  const result = await attach({ ...call, network, container, attachment, undo, side }, wanted);
   world.interrupted.throwIfAborted();
-  const merged = previous === undefined ? result : merge(previous, result);
-  settle(world.store, attachment, lock);
+  ledger.attachments.end(attachmentName(attachment), lock);
   undo.move();
-  return merged;
+  return previous === undefined ? result : merge(previous, result);
 }
 
 /** Throws CniError (103) when the interface exists; what remains of an attachment without one is released. */
-async function checkNotAttached(
-  world: World,
-  builtIn: BuiltIn,
-  invocation: Invocation,
-  inside: Rtnetlink,
-): Promise<void> {
-  const { ifname, netns, containerId } = invocation;
-  if (inside.link(ifname) !== undefined) throw interfaceExists(ifname, netns);
-  using host = world.host();
-  using kernel = rtnetlink(host.netlink());
-  for (const stale of findAttachments(world.store, { containerId, ifname })) {
+async function releaseStale(call: Call, container: Kernel): Promise<void> {
+  const { invocation, ledger: { attachments } } = call;
+  if (container.link(invocation.ifname) !== undefined) throw interfaceExists(call);
+  for (const name of findAttachments(call.ledger, invocation)) {
+    const stale = attachments.read(name);
+    if (stale === undefined) continue;
     // One that is being made at this moment is not stale.
-    using _ = beginAttachment(world.store, stale);
-    await release(world, kernel, builtIn, stale, invocation);
+    using _ = beginAttachment(call.ledger, stale);
+    await release(call, stale);
   }
 }
 

@@ -1,138 +1,156 @@
-/** Who is attached to what: a record for each attachment, below /run, so that DEL, GC and recovery know what to release. */
+/** What is recorded of attachments and of the node's side of a network, so that DEL, GC and recovery know what to release. */
 import { CniError, Code } from "../cni/error.ts";
-import type { Lock, Store } from "../world.ts";
-
-export interface Attachment {
-  containerId: string;
-  ifname: string;
-  /** Path and identity of the namespace. */
-  netns: string;
-  identity: string;
-  /** Name of the network in `vxlans`. */
-  network: string;
-  /** The whole configuration as it came, without what belongs to one call. */
-  config: Record<string, unknown>;
-  /** CNI_PATH, to find the IPAM plugin again. */
-  path: string[];
-  /** Addresses with prefix length; empty until IPAM has answered. */
-  ips: string[];
-}
-
-/** The node's side of a network: how it was configured, and whether IPAM holds an address for the gateway. */
-export interface HostRecord {
-  config: Record<string, unknown>;
-  path: string[];
-  /** IPAM was asked for a gateway address, and may hold one. */
-  claimed: boolean;
-}
+import type { Invocation } from "../cni/invocation.ts";
+import { formatCidr, parseCidr } from "../ip.ts";
+import type { Node } from "../state/node.ts";
+import { type Records, records } from "../state/records.ts";
+import type { Lock } from "../world.ts";
+import type { Addressing } from "./network.ts";
+import { vxlanName } from "./topology.ts";
 
 export interface Key {
   containerId: string;
   ifname: string;
 }
 
-const ATTACHMENTS = "attachments";
-const ADDING = "adding";
-const HOSTS = "hosts";
-
-/** `ID@IFNAME`: a container id has no '@'. */
-function fileName({ containerId, ifname }: Key): string {
-  return `${containerId}@${ifname}`;
+/** How addresses were given out, as text. */
+interface RecordedAddressing {
+  ipam: Record<string, unknown> & { type: string };
+  prefixes: string[];
+  excludeFirst: number;
+  excludeLast: number;
+  /** `cniVersion` and `name` of the configuration, for IPAM. */
+  cniVersion: string;
+  config: string;
+  /** CNI_PATH, to find the IPAM plugin again. */
+  path: string[];
 }
 
-/** Serialises what creates or removes the node's side of a network. */
-export function lockNetwork(store: Store, network: string): Promise<Lock> {
-  return store.lock(`lock/network/${network}`);
+/** One attachment. */
+export interface Attachment extends Key, RecordedAddressing {
+  /** Path and identity of the namespace; identity is empty when nothing was recorded. */
+  netns: string;
+  identity: string;
+  /** Name of the network in `vxlans`. */
+  network: string;
+  /** Index of `vx_` on the node. */
+  vxlan: number;
+  /** Of the interface as it was made: index in its namespace, hardware address, MTU in bytes. Missing until it is made. */
+  link?: number;
+  mac?: string;
+  mtu?: number;
+  /** With prefix length; empty until IPAM has answered. */
+  addresses: string[];
+  routes: { dst: string; gw?: string }[];
 }
 
-/** Held by whoever claims the gateway's address. */
-export const gatewayLock = (network: string) => `lock/gateway/${network}`;
-
-/** All records of an attachment: one, unless the configuration chose another network in the meantime. */
-export function findAttachments(store: Store, key: Key): Attachment[] {
-  return store.list(ATTACHMENTS).flatMap((network) => read(store, network, fileName(key)));
+/** The node's side of a network: what was made, and whether IPAM holds an address for the gateway. */
+export interface NodeSideRecord extends RecordedAddressing {
+  network: string;
+  /** Indices of `vx_` and `mv_`; 0 until they are made. */
+  vxlan: number;
+  macvlan: number;
+  /** The bypass: prefixes with the table of their route and rule. */
+  bypass: { prefix: string; table: number }[];
+  /** IPAM was asked for a gateway address, and may hold one. */
+  claimed: boolean;
 }
 
-/** The records of one network. */
-export function listAttachments(store: Store, network: string): Attachment[] {
-  return store.list(`${ATTACHMENTS}/${network}`).flatMap((name) => read(store, network, name));
+const addressing = {
+  ipam: "object",
+  prefixes: "list",
+  excludeFirst: "number",
+  excludeLast: "number",
+  cniVersion: "string",
+  config: "string",
+  path: "list",
+} as const;
+
+/** `vx_NETWORK/ID@IFNAME`: a container id has no '@', and no name is a path by itself. */
+export function attachmentName({ network, containerId, ifname }: Key & { network: string }): string {
+  return `${vxlanName({ name: network })}/${containerId}@${ifname}`;
 }
 
-/** How many attachments a network has, those being made counted. */
-export function countAttachments(store: Store, network: string): number {
-  return store.list(`${ATTACHMENTS}/${network}`).length;
+/** The records of the main plugin. */
+export interface Ledger {
+  attachments: Records<Attachment>;
+  /** By the name of `vx_`. */
+  networks: Records<NodeSideRecord>;
+}
+
+export function openLedger({ store, world: { warn } }: Node): Ledger {
+  return {
+    attachments: records<Attachment>({ store, warn }, "attachments", {
+      ...addressing,
+      containerId: "string",
+      ifname: "string",
+      netns: "string",
+      identity: "string",
+      network: "string",
+      vxlan: "number",
+      link: "number?",
+      mac: "string?",
+      mtu: "number?",
+      addresses: "list",
+      routes: "list",
+    }),
+    networks: records<NodeSideRecord>({ store, warn }, "networks", {
+      ...addressing,
+      network: "string",
+      vxlan: "number",
+      macvlan: "number",
+      bypass: "list",
+      claimed: "boolean",
+    }),
+  };
+}
+
+/** What IPAM has to know again at DEL. */
+export function recordAddressing(
+  { ipam, prefixes, excludeFirst, excludeLast }: Addressing,
+  { config: { cniVersion, name }, path }: Invocation,
+): RecordedAddressing {
+  const texts = prefixes.map(formatCidr);
+  return { ipam, prefixes: texts, excludeFirst, excludeLast, cniVersion, config: name, path: [...path] };
+}
+
+export function recordedAddressing({ ipam, prefixes, excludeFirst, excludeLast }: RecordedAddressing): Addressing {
+  return { ipam, prefixes: prefixes.flatMap((text) => parseCidr(text) ?? []), excludeFirst, excludeLast };
+}
+
+/** The network's name in the name of its `vx_`. */
+export function networkOf(folder: string): string {
+  return folder.slice(vxlanName({ name: "" }).length);
 }
 
 /** Names of all networks that this node has attachments or devices of. */
-export function knownNetworks(store: Store): string[] {
-  const attached = store.list(ATTACHMENTS).filter((network) => countAttachments(store, network) > 0);
-  return [...new Set([...attached, ...store.list(HOSTS)])];
+export function knownNetworks({ attachments, networks }: Ledger): string[] {
+  const attached = attachments.folders().filter((folder) => attachments.list(folder).length > 0);
+  return [...new Set([...attached, ...networks.list()])].map(networkOf);
 }
 
-function read(store: Store, network: string, name: string): Attachment[] {
-  const content = store.read(`${ATTACHMENTS}/${network}/${name}`);
-  return content === undefined ? [] : [JSON.parse(content) as Attachment];
+/** All records of an attachment, broken ones too: one, unless the configuration chose another network in the meantime. */
+export function findAttachments({ attachments }: Ledger, key: Key): string[] {
+  return attachments.folders().map((folder) => attachmentName({ ...key, network: networkOf(folder) }))
+    .filter((name) => attachments.has(name));
 }
 
-/** Starts an attachment: its record is there before anything else is. Throws CniError (11) while another process makes or unmakes it. */
-export function beginAttachment(store: Store, attachment: Attachment): Lock {
-  const lock = lockAttachment(store, attachment);
-  writeAttachment(store, attachment);
-  return lock;
-}
-
-export function writeAttachment(store: Store, attachment: Attachment): void {
-  store.write(`${ATTACHMENTS}/${attachment.network}/${fileName(attachment)}`, JSON.stringify(attachment));
-}
-
-function lockAttachment(store: Store, attachment: Attachment): Lock {
-  const lock = store.tryLock(`${ADDING}/${attachment.network}/${fileName(attachment)}`, true);
+/** Throws CniError (11) while another process makes or unmakes the attachment. */
+export function beginAttachment({ attachments }: Ledger, key: Key & { network: string }): Lock {
+  const lock = attachments.begin(attachmentName(key));
   if (lock !== undefined) return lock;
-  const { containerId, ifname } = attachment;
   throw new CniError(
     Code.tryAgainLater,
-    `Cannot attach "${ifname}" of container "${containerId}": another call for it is running; try again later`,
+    `Cannot attach "${key.ifname}" of container "${key.containerId}": another call for it is running; try again later`,
   );
 }
 
-/** Ends the making of an attachment; the record stays. */
-export function settle(store: Store, attachment: Attachment, lock: Lock): void {
-  store.remove(`${ADDING}/${attachment.network}/${fileName(attachment)}`);
-  lock[Symbol.dispose]();
+/** Held by whoever creates or removes the node's side of a network. */
+export function networkLock(network: string): string {
+  return `lock/${vxlanName({ name: network })}`;
 }
 
-export function forget(store: Store, attachment: Attachment): void {
-  store.remove(`${ATTACHMENTS}/${attachment.network}/${fileName(attachment)}`);
-  store.remove(`${ADDING}/${attachment.network}/${fileName(attachment)}`);
-}
-
-/** Waits for whoever makes or unmakes an attachment at this moment, and keeps others from it; ended by forget() or settle(). */
-export function claimAttachment(store: Store, attachment: Attachment): Promise<Lock> {
-  return store.lock(`${ADDING}/${attachment.network}/${fileName(attachment)}`);
-}
-
-/** Attachments of a network whose maker (or remover) died: the kernel has given back its lock, but the mark is still there. */
-export function crashed(store: Store, network: string): { attachment: Attachment; lock: Lock }[] {
-  return store.list(`${ADDING}/${network}`).flatMap((name) => {
-    const lock = store.tryLock(`${ADDING}/${network}/${name}`, false);
-    if (lock === undefined) return [];
-    const [attachment] = read(store, network, name);
-    if (attachment !== undefined) return [{ attachment, lock }];
-    store.remove(`${ADDING}/${network}/${name}`);
-    lock[Symbol.dispose]();
-    return [];
-  });
-}
-
-export function readHost(store: Store, network: string): HostRecord | undefined {
-  const content = store.read(`${HOSTS}/${network}`);
-  return content === undefined ? undefined : JSON.parse(content) as HostRecord;
-}
-
-export function writeHost(store: Store, network: string, record: HostRecord): void {
-  store.write(`${HOSTS}/${network}`, JSON.stringify(record));
-}
-
-export function forgetHost(store: Store, network: string): void {
-  store.remove(`${HOSTS}/${network}`);
+/** Held by whoever claims the gateway's address. */
+export function gatewayLock(network: string): string {
+  return `lock/gateway:${vxlanName({ name: network })}`;
 }

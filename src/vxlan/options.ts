@@ -1,8 +1,7 @@
 /** The options of a vxlan as the original program spells them: strings in, the kernel's attributes out. */
-import * as z from "zod/mini";
-import { parseMac } from "../cni/schema.ts";
+import { parseMac, record } from "../cni/schema.ts";
 import { type Ip, parseIp } from "../ip.ts";
-import type { VxlanData } from "../netlink/format.ts";
+import type { VxlanData } from "../netlink/link.ts";
 
 /** How an option is written: what is wanted, and the value of a text; undefined for a text that has none. */
 interface Option<T> {
@@ -55,20 +54,12 @@ const OPTIONS = {
 export type Options = { [K in keyof typeof OPTIONS]?: (typeof OPTIONS)[K] extends Option<infer T> ? T : never };
 
 /** Options as they are written: a table read by ours, because a schema for each of them costs more start-up than all the rest. */
-export const optionsSchema = z.pipe(
-  z.record(z.string(), z.unknown(), "an object of options"),
-  z.transform((texts, context): Options => {
-    const out: Record<string, unknown> = {};
-    for (const [key, text] of Object.entries(texts)) {
-      const option = Object.hasOwn(OPTIONS, key) ? OPTIONS[key as keyof typeof OPTIONS] : undefined;
-      const value = typeof text === "string" ? option?.read(text) : undefined;
-      if (value !== undefined) out[key] = value;
-      else if (option === undefined) context.issues.push({ code: "unrecognized_keys", keys: [key], input: texts });
-      else context.issues.push({ code: "custom", message: option.wanted, input: text, path: [key] });
-    }
-    return out;
-  }),
-);
+export const optionsSchema = record<unknown>("an object of options", (key, text) => {
+  const option = Object.hasOwn(OPTIONS, key) ? OPTIONS[key as keyof typeof OPTIONS] : undefined;
+  if (option === undefined) return undefined;
+  const value = typeof text === "string" ? option.read(text) : undefined;
+  return value === undefined ? { wanted: option.wanted } : { value };
+});
 
 /** What is wrong between options, or undefined: key, what was wanted, what was found. */
 export function optionsFault(options: Options): { key: string; wanted: string; got: unknown } | undefined {

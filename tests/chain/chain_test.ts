@@ -1,7 +1,7 @@
 /** The real plugins that are chained after ours: ADD, CHECK and DEL of the list, and what the chained plugin is for. */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { buildLibcni, callLibcni } from "../clients/libcni.ts";
-import { type Attachment, Chain, type CniResult, failures, type PluginConf, type Step } from "../support/chain.ts";
+import { type Attachment, Chain, type CniResult, failures, type PluginConf, type Step } from "../lib/chain.ts";
 import { Machine } from "./machine.ts";
 
 /** Attaches a new container to the machine's list with `plugins` chained. */

@@ -1,9 +1,9 @@
 /** A host on an underlay with the plugins to chain, and a neighbour on the underlay that knows the way to the containers. */
 import { topology } from "../clients/client_host.ts";
 import { makeSubject, type Subject } from "../clients/subject.ts";
-import { Host, underlay } from "../support/host.ts";
-import { ensurePackages } from "../support/packages.ts";
-import { must } from "../support/run.ts";
+import { Host, underlay } from "../lib/host.ts";
+import { ensurePackages } from "../lib/packages.ts";
+import { must } from "../lib/run.ts";
 
 const ip6tablesWithoutNat = `#!/bin/sh
 case " $* " in *" -t nat "*) echo "ip6tables: table nat does not exist" >&2; exit 3 ;; esac

@@ -1,8 +1,8 @@
 /** Calls in the shapes that CRI runtimes give them: little environment, dummies for VERSION, DEL again and again. */
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { Machine } from "../chain/machine.ts";
-import type { CniResult } from "../support/chain.ts";
-import { type Ran, run } from "../support/run.ts";
+import type { CniResult } from "../lib/chain.ts";
+import { type Ran, run } from "../lib/run.ts";
 
 /** All that CRI runtimes pass beside the CNI variables. */
 const criEnv = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", PWD: "/", LD_LIBRARY_PATH: "" };

@@ -2,9 +2,9 @@
  * A host for a real client: a `Host` on an underlay, with a process namespace and with an overlay over `/etc`, `/opt` and
  * `/var`. Whatever the client starts ends with the test, and nothing that it writes reaches the machine.
  */
-import { Host, underlay } from "../support/host.ts";
-import { systemPath } from "../support/chain.ts";
-import { must, type Ran, run, type RunOptions } from "../support/run.ts";
+import { Host, underlay } from "../lib/host.ts";
+import { systemPath } from "../lib/chain.ts";
+import { must, type Ran, run, type RunOptions } from "../lib/run.ts";
 import { Recorder } from "./recorder.ts";
 import { makeRootfs } from "./rootfs.ts";
 import { makeSubject, type Subject } from "./subject.ts";

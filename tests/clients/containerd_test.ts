@@ -1,7 +1,7 @@
 /** containerd's own client with `ctr run --cni`: what it asks of a plugin, and what its user sees. */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import type { CniResult } from "../support/chain.ts";
-import { ensurePackages } from "../support/packages.ts";
+import type { CniResult } from "../lib/chain.ts";
+import { ensurePackages } from "../lib/packages.ts";
 import { ClientHost, firstLine, topology } from "./client_host.ts";
 
 /** A containerd in a host of its own. Its containers run under crun without cgroups: those belong to the machine. */

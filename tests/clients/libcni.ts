@@ -1,7 +1,7 @@
 /** Builds and calls the Go program that attaches containers through libcni. */
-import { type Attachment, type CniError, type CniResult, systemPath } from "../support/chain.ts";
-import { ensurePackages } from "../support/packages.ts";
-import { must } from "../support/run.ts";
+import { type Attachment, type CniError, type CniResult, systemPath } from "../lib/chain.ts";
+import { ensurePackages } from "../lib/packages.ts";
+import { must } from "../lib/run.ts";
 
 /** What libcni answered: neither key when a verb without result succeeded. */
 export interface Answer<Result = CniResult> {

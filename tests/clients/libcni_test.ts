@@ -1,6 +1,6 @@
 /** libcni, the library of runtimes written in Go: attaches, checks, detaches. */
 import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
-import type { CniResult } from "../support/chain.ts";
+import type { CniResult } from "../lib/chain.ts";
 import { ClientHost, topology } from "./client_host.ts";
 import { type Answer, buildLibcni, callLibcni, type Verb } from "./libcni.ts";
 

@@ -1,6 +1,6 @@
 /** Podman with the CNI backend: what it asks of a plugin, and what its user sees. */
 import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
-import { ensurePackages } from "../support/packages.ts";
+import { ensurePackages } from "../lib/packages.ts";
 import { ClientHost, topology } from "./client_host.ts";
 
 /** What the tests read of `podman inspect`. */

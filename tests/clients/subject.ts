@@ -1,6 +1,6 @@
 /** The plugin that the real clients and chains are tried with. This is the one place that says which. */
-import type { Conflist } from "../support/chain.ts";
-import { must } from "../support/run.ts";
+import type { Conflist } from "../lib/chain.ts";
+import { must } from "../lib/run.ts";
 
 /** A configuration list and the folders with its plugins. */
 export interface Subject {

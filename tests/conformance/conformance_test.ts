@@ -1,6 +1,6 @@
 /** The suite against the reference plugins, which tests the suite, and against ours, which tests the plugins. */
 import { deepEqual, equal } from "node:assert/strict";
-import { must } from "../support/run.ts";
+import { must } from "../lib/run.ts";
 import { table } from "./report.ts";
 import { type ExpectedSubject, ours, oursBelow, REFERENCE } from "./subjects.ts";
 import { conformance } from "./suite.ts";

@@ -2,7 +2,7 @@
  * A stand-in for the IPAM plugin on `CNI_PATH`: notes the environment and standard input of each call, fails on demand, and
  * otherwise runs the real plugin.
  */
-import type { Host } from "../support/host.ts";
+import type { Host } from "../lib/host.ts";
 import { isObject, type JsonObject, parseJson } from "./answer.ts";
 
 /** One call that reached the delegate. */

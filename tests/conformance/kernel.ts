@@ -1,5 +1,5 @@
 /** The kernel's own account of a host and its containers, taken with `ip -j -d`. */
-import type { Host } from "../support/host.ts";
+import type { Host } from "../lib/host.ts";
 import { bare, type ResultView } from "./result.ts";
 
 interface IpAddress {

@@ -1,6 +1,6 @@
 /** The plugin under test, in a host of its own, spoken to in one version of the specification. */
-import { Host, underlay } from "../support/host.ts";
-import { run } from "../support/run.ts";
+import { Host, underlay } from "../lib/host.ts";
+import { run } from "../lib/run.ts";
 import { type Answer, isObject, type JsonObject, parseJson, succeeded } from "./answer.ts";
 import { Delegate } from "./delegate.ts";
 import { type ResultView, viewOf } from "./result.ts";

@@ -4,7 +4,7 @@ import type { Cidr, Ip } from "../../src/ip.ts";
 import { type Rtnetlink, rtnetlink } from "../../src/netlink/rtnetlink.ts";
 import { openNetns } from "../../src/system/netns.ts";
 import type { Netns } from "../../src/world.ts";
-import { Host } from "../support/host.ts";
+import { Host } from "../lib/host.ts";
 
 export class Room implements AsyncDisposable {
   private constructor(readonly host: Host, readonly netns: Netns, readonly kernel: Rtnetlink) {}

@@ -4,9 +4,9 @@ import { openNetns } from "../../src/system/netns.ts";
 import { fileStore } from "../../src/system/store.ts";
 import { realWorld } from "../../src/system/world.ts";
 import type { World } from "../../src/world.ts";
-import { failingWorld } from "../support/failing_world.ts";
-import { Host, underlay } from "../support/host.ts";
-import { call, config } from "../support/story.ts";
+import { failingWorld } from "../fake/failing.ts";
+import { Host, underlay } from "../lib/host.ts";
+import { call, config } from "../lib/story.ts";
 
 /** The real world, as a process of this host would see it. */
 function worldOf(host: Host, folder: string): World {

@@ -1,5 +1,5 @@
 /** A lab with the built executable on every node: calls as a container runtime makes them. */
-import { call, type Called, hostState, type Running, start } from "../support/plugin.ts";
+import { call, type Called, hostState, type Running, start } from "../lib/plugin.ts";
 import { Lab, type LabOptions } from "./lab.ts";
 import type { Node } from "./node.ts";
 

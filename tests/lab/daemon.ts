@@ -4,7 +4,7 @@
  * Whatever ends the test closes the pipe; the shell ends, and the kernel kills every process of that namespace. No pid file is
  * trusted and no process is looked up by name.
  */
-import type { Host } from "../support/host.ts";
+import type { Host } from "../lib/host.ts";
 
 /** How a daemon is run: commands for the foreground, each started when the shell words before it succeed. */
 export interface DaemonPlan {

@@ -1,8 +1,8 @@
 /** A cluster for the tests: nodes on one underlay, each with its own routing daemon that runs the recipe users are given. */
-import type { RoutingNode, RoutingOptions } from "../../src/cli/routing_options.ts";
-import { Host, underlay } from "../support/host.ts";
+import type { RoutingNode, RoutingOptions } from "../../src/recipes/options.ts";
+import { Host, underlay } from "../lib/host.ts";
 import { eventually } from "./eventually.ts";
-import { ensurePackages } from "../support/packages.ts";
+import { ensurePackages } from "../lib/packages.ts";
 import { Node } from "./node.ts";
 import { routedUnderlay } from "./routed_underlay.ts";
 import { ROUTING, type Routing, type RoutingKind } from "./routing.ts";

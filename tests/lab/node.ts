@@ -1,6 +1,6 @@
 /** One node of a lab: a host, its place on the underlay and its routing daemon. */
-import type { Recipe, RoutingNode } from "../../src/cli/routing_options.ts";
-import type { Host } from "../support/host.ts";
+import type { Recipe, RoutingNode } from "../../src/recipes/options.ts";
+import type { Host } from "../lib/host.ts";
 import { Daemon } from "./daemon.ts";
 import type { LabOptions } from "./lab.ts";
 import { CONFIG, type RoutingKind } from "./routing.ts";

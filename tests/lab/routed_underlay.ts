@@ -1,5 +1,5 @@
 /** Joins hosts through a router: host k gets 198.18.k.2/24 and fd00:ff:k::2/64 on `ul0`; no multicast passes between them. */
-import { Host } from "../support/host.ts";
+import { Host } from "../lib/host.ts";
 
 /** Makes the router; its port to host k is `pk`, as on the bridge of the flat underlay. */
 export async function routedUnderlay(hosts: readonly Host[], mtu = 1500): Promise<Host> {

@@ -1,8 +1,8 @@
 /** How the lab runs each routing daemon: the recipes of the command line, started in the foreground below `/run/routing`. */
-import { birdRecipe } from "../../src/cli/routing_bird.ts";
-import { frrRecipe } from "../../src/cli/routing_frr.ts";
-import type { Recipe, RoutingOptions } from "../../src/cli/routing_options.ts";
-import type { Host } from "../support/host.ts";
+import { birdRecipe } from "../../src/recipes/bird.ts";
+import { frrRecipe } from "../../src/recipes/frr.ts";
+import type { Recipe, RoutingOptions } from "../../src/recipes/options.ts";
+import type { Host } from "../lib/host.ts";
 import type { DaemonPlan } from "./daemon.ts";
 
 export type Routing = "bird-ibgp" | "bird-ospf" | "bird-babel" | "frr-bgp" | "frr-ospf";

@@ -1,5 +1,5 @@
 /** The route events of one host, with the kernel's order and a clock that all hosts share. */
-import type { Host } from "../support/host.ts";
+import type { Host } from "../lib/host.ts";
 
 /** One line of `ip monitor route`. */
 export interface RouteEvent {

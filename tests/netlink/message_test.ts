@@ -11,7 +11,7 @@ import {
   type Request,
 } from "../../src/netlink/message.ts";
 import type { Socket } from "../../src/world.ts";
-import { datagrams, fromHex, message, toHex } from "../support/golden.ts";
+import { datagrams, fromHex, message, toHex } from "../lib/golden.ts";
 
 const NLM_F_MULTI = 2;
 const NLM_F_DUMP_INTR = 0x10;

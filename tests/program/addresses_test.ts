@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { must } from "../support/run.ts";
+import { must } from "../lib/run.ts";
 import { addresses, blue, netConf, Node, red } from "./node.ts";
 
 /** Adds containers until no address is left; returns the addresses, the gateway's first. */

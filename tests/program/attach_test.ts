@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { must } from "../support/run.ts";
+import { must } from "../lib/run.ts";
 import { addresses, IPAM, netConf, Node, OPTIONS, red } from "./node.ts";
 
 interface Link {

@@ -2,7 +2,7 @@
  * Bad input as a table: for every key of the configuration the values it must refuse, the wrong environments, and a good
  * configuration cut off at every byte. A case says what is called and which error must come; the test says so about the host.
  */
-import type { Call } from "../support/plugin.ts";
+import type { Call } from "../lib/plugin.ts";
 import { IPAM_KEYS, type Key, put, VXLAN_KEYS, written } from "./bad_input_keys.ts";
 import { netConf } from "./node.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { binDir, call, start } from "../support/plugin.ts";
+import { binDir, call, start } from "../lib/plugin.ts";
 import { addresses, IPAM, netConf, Node } from "./node.ts";
 import { recorder } from "./recorder.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { start } from "../support/plugin.ts";
+import { start } from "../lib/plugin.ts";
 import { IPAM, netConf, Node, red } from "./node.ts";
 
 /** A window that no test waits out. */

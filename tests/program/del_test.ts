@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { must } from "../support/run.ts";
+import { must } from "../lib/run.ts";
 import { blue, IPAM, netConf, Node, red } from "./node.ts";
 
 Deno.test("DEL succeeds and releases everything, whatever has become of the rest", async (t) => {

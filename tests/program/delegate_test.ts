@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { ensurePackages } from "../support/packages.ts";
-import { must } from "../support/run.ts";
-import { binDir } from "../support/plugin.ts";
+import { ensurePackages } from "../lib/packages.ts";
+import { must } from "../lib/run.ts";
+import { binDir } from "../lib/plugin.ts";
 import { addresses, IPAM, type NetConf, netConf, Node, red } from "./node.ts";
 import { recorded, recorder } from "./recorder.ts";
 

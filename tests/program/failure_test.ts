@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { must } from "../support/run.ts";
-import { call } from "../support/plugin.ts";
+import { must } from "../lib/run.ts";
+import { call } from "../lib/plugin.ts";
 import { addresses, blue, netConf, Node, red } from "./node.ts";
 
 Deno.test("what cannot be read is refused in JSON, with its code, before anything is done", async (t) => {

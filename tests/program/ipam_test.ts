@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { ensurePackages } from "../support/packages.ts";
-import { binDir, call, refuse, succeed } from "../support/plugin.ts";
+import { ensurePackages } from "../lib/packages.ts";
+import { binDir, call, refuse, succeed } from "../lib/plugin.ts";
 import { addresses, IPAM, netConf, Node, red } from "./node.ts";
 import { recorded, recorder } from "./recorder.ts";
 

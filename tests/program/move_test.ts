@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { Host, underlay } from "../support/host.ts";
-import { must } from "../support/run.ts";
-import { call, hostState, succeed } from "../support/plugin.ts";
+import { Host, underlay } from "../lib/host.ts";
+import { must } from "../lib/run.ts";
+import { call, hostState, succeed } from "../lib/plugin.ts";
 import { addresses, type NetConf, netConf, red } from "./node.ts";
 
 /** Each node draws from a part of its own: no routing daemon tells them of each other. */

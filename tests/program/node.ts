@@ -1,6 +1,6 @@
 /** A node of the program tests: a host with an underlay device that leads nowhere, and the calls that the tests make there. */
-import { Host } from "../support/host.ts";
-import { type Answer, type Call, call, type Called, hostState, refuse, succeed } from "../support/plugin.ts";
+import { Host } from "../lib/host.ts";
+import { type Answer, type Call, call, type Called, hostState, refuse, succeed } from "../lib/plugin.ts";
 
 /** An entry of `vxlans`. */
 export interface Vxlan {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { must } from "../support/run.ts";
+import { must } from "../lib/run.ts";
 
 const EXECUTABLE = new URL("../../dist/vxlan-cni", import.meta.url).pathname;
 /** System calls that make or change a file whose name they are given. */

@@ -1,7 +1,7 @@
 /** What the README and the docs show is what the tests run. */
 import assert from "node:assert/strict";
-import { binDir } from "../support/plugin.ts";
-import { ensurePackages } from "../support/packages.ts";
+import { binDir } from "../lib/plugin.ts";
+import { ensurePackages } from "../lib/packages.ts";
 import { Node } from "./node.ts";
 
 const ROOT = new URL("../../", import.meta.url);

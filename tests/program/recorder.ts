@@ -1,5 +1,5 @@
 /** Programs for CNI_PATH that tell what they were asked, and answer or hand on. */
-import type { Host } from "../support/host.ts";
+import type { Host } from "../lib/host.ts";
 
 const LOG = "/run/ipam.log";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { call } from "../support/plugin.ts";
+import { call } from "../lib/plugin.ts";
 import { addresses, blue, IPAM, netConf, Node, red } from "./node.ts";
 
 const BOTH = [red(), blue()];

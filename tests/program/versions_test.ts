@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Answer, call } from "../support/plugin.ts";
+import { type Answer, call } from "../lib/plugin.ts";
 import { netConf, Node, red } from "./node.ts";
 
 const VERSIONS = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];

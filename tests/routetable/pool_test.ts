@@ -4,9 +4,9 @@ import { type Cidr, formatIp, type Ip, parseCidr } from "../../src/ip.ts";
 import { rtnetlink } from "../../src/netlink/rtnetlink.ts";
 import { range } from "../../src/routetable/config.ts";
 import { pick, usage } from "../../src/routetable/pool.ts";
-import { newLink } from "../support/fake_space.ts";
-import { fakeWorld } from "../support/fake_world.ts";
-import { route } from "../support/story.ts";
+import { newLink } from "../fake/space.ts";
+import { fakeWorld } from "../fake/world.ts";
+import { route } from "../lib/story.ts";
 
 function cidr(text: string): Cidr {
   const value = parseCidr(text);

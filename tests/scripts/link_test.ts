@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { link } from "../../scripts/link.ts";
-import { must } from "../support/run.ts";
+import { must } from "../lib/run.ts";
 
 /** Prints what the program sees of its arguments and its environment. */
 const SEEN = `const cmdline=Deno.readTextFileSync("/proc/self/cmdline").split("\\0").slice(0,-1);` +

@@ -5,8 +5,8 @@ import { rtnetlink } from "../../src/netlink/rtnetlink.ts";
 import { create, remove } from "../../src/state/apply.ts";
 import type { NetObject } from "../../src/state/object.ts";
 import { compare, complaints } from "../../src/state/plan.ts";
-import { failingWorld } from "../support/failing_world.ts";
-import { holds, node } from "../support/story.ts";
+import { failingWorld } from "../fake/failing.ts";
+import { holds, node } from "../lib/story.ts";
 
 const prefix = parseCidr("10.97.1.0/24") ?? { ip: { version: 4, value: 0n }, length: 0 };
 const gateway = parseCidr("10.97.1.1/24") ?? prefix;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { install, PLUGIN_NAMES } from "../../src/system/install.ts";
-import { must } from "../support/run.ts";
+import { must } from "../lib/run.ts";
 
 Deno.test("install() makes one file with three names, executable by all", async () => {
   await using bin = await folder();
