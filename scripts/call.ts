@@ -7,7 +7,7 @@ export interface Result {
   [key: string]: unknown;
 }
 
-export interface Call {
+interface Call {
   host: Host;
   /** Path of the plugin, as the host sees it. */
   plugin: string;

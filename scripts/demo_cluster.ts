@@ -1,5 +1,5 @@
 /** The cluster of the demo: four containers of two networks on three nodes, and what is shown with them. */
-import { eventually } from "../tests/lab/eventually.ts";
+import { eventually } from "../tests/lib/eventually.ts";
 import type { Lab } from "../tests/lab/lab.ts";
 import type { Node } from "../tests/lab/node.ts";
 import type { Host } from "../tests/lib/host.ts";
@@ -14,7 +14,7 @@ export const NETWORKS = [
 
 type NetworkName = (typeof NETWORKS)[number]["name"];
 
-export interface Container {
+interface Container {
   name: string;
   network: NetworkName;
   node: Node;

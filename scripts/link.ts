@@ -4,7 +4,7 @@
  */
 
 /** What the linked executable starts with. */
-export interface Start {
+interface Start {
   /** Appended as it is; not mapped, to be read from the file. */
   readonly script: Uint8Array;
   /** Inserted behind argv[0], before the caller's own arguments; called with the script's position in the file. */

@@ -86,7 +86,7 @@ export function block(bytes: number): Fixed<Uint8Array> {
 }
 
 /** All the bytes that there are. */
-export const raw: Codec<Uint8Array> = {
+const raw: Codec<Uint8Array> = {
   size: (value) => value.length,
   write: put,
   read: (view, at, end) => new Uint8Array(view.buffer, view.byteOffset + at, end - at).slice(),
@@ -117,20 +117,18 @@ export const ip: Codec<Ip> = {
   read: (view, at, end) => ipFromBytes(new Uint8Array(view.buffer, view.byteOffset + at, end - at)),
 };
 
-function ipOf(version: IpVersion): Codec<Ip> {
-  return {
-    ...ip,
-    size(value) {
-      if (value.version === version) return ip.size(value);
-      throw new RangeError(`Cannot encode address: wanted IPv${version}, got IPv${value.version}`);
-    },
-  };
-}
+const ipOf = (version: IpVersion): Codec<Ip> => ({
+  ...ip,
+  size(value) {
+    if (value.version === version) return ip.size(value);
+    throw new RangeError(`Cannot encode address: wanted IPv${version}, got IPv${value.version}`);
+  },
+});
 
 export const ip4 = ipOf(4);
 export const ip6 = ipOf(6);
 
-/** A hardware address as `02:00:5e:10:00:01`; other devices than Ethernet have shorter and longer ones. */
+/** A hardware address as `02:00:5e:10:00:01`. */
 export const mac: Codec<string> = {
   size: (value) => (value.length + 1) / 3,
   write: (view, at, value) => put(view, at, macToBytes(value)),

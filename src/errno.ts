@@ -50,10 +50,8 @@ const WORDS: Readonly<Record<string, string>> = {
   EHOSTUNREACH: "no route to host",
 };
 
-export const EPERM = 1;
 export const ENOENT = 2;
 export const ESRCH = 3;
-export const EINTR = 4;
 export const EIO = 5;
 export const EAGAIN = 11;
 export const EEXIST = 17;
@@ -83,7 +81,7 @@ export function errnoOf(name: string): number | undefined {
 }
 
 /** What is known of a refusal beside its number. */
-export interface Refusal {
+interface Refusal {
   /** The kernel's extended acknowledgement. */
   words?: string;
   /** The attribute that a request was refused for. */

@@ -119,7 +119,7 @@ function pathText(path: readonly PropertyKey[]): string {
   const text = path.map((part, index) => {
     if (typeof part === "number") return `[${part}]`;
     if (index === 0) return String(part);
-    return /^[\w-]+$/.test(String(part)) ? `.${String(part)}` : `[${JSON.stringify(part)}]`;
+    return /^[\w -]+$/.test(String(part)) ? `.${String(part)}` : `[${JSON.stringify(part)}]`;
   }).join("");
   return text === "" ? "network configuration" : text;
 }

@@ -20,14 +20,3 @@ export function keptAttachments(
   const list = parse(listSchema, given, [key]);
   return ({ containerId, ifname }) => list.some((one) => one.containerID === containerId && one.ifname === ifname);
 }
-
-/** The same configuration with one more attachment that is to stay. */
-export function keepAlso(
-  raw: Readonly<Record<string, unknown>>,
-  containerID: string,
-  ifname: string,
-): Record<string, unknown> {
-  const key = raw[KEY] === undefined && raw[ALIAS] !== undefined ? ALIAS : KEY;
-  const list: unknown = raw[key];
-  return { ...raw, [key]: [...(Array.isArray(list) ? list : []), { containerID, ifname }] };
-}

@@ -28,7 +28,7 @@ export function ownAddress({ local, address }: Address): Ip | undefined {
 }
 
 /** Where an address is or is to be. */
-export interface Placed {
+interface Placed {
   cidr: Cidr;
   index: number;
   /** For the message only. */

@@ -24,9 +24,9 @@ export interface Kernel extends Conversation, Disposable {
   rules(version: IpVersion): RuleMessage[];
 }
 
-/** Takes the namespace over: it is closed with the kernel. `log` is told of each request. */
-export function openKernel(netns: Netns, log?: (line: string) => void): Kernel {
-  const trace = log === undefined ? undefined : (line: string) => log(`${netns.path}: ${line}`);
+/** Takes the namespace over: it is closed with the kernel. `log` is told of each request; `name` is what it calls the namespace. */
+export function openKernel(netns: Netns, log?: (line: string) => void, name = netns.path): Kernel {
+  const trace = log === undefined ? undefined : (line: string) => log(`${name}: ${line}`);
   const talk = conversation(netns.rtnetlink, trace);
 
   /** The replies; none when the kernel answers with one of `missing`. */

@@ -78,9 +78,3 @@ export function newLink(value: Link & { name: string }): Request {
 export function delLink(name: string, index: number): Request {
   return request(`delete link "${name}"`, link, { type: RTM_LINK.del, value: { index } });
 }
-
-/** Sets a link up, whatever else it is. */
-export function setLinkUp(name: string, index: number): Request {
-  const value = { index, flags: IFF_UP, change: IFF_UP };
-  return request(`set link "${name}" up`, link, { type: RTM_LINK.new, value });
-}

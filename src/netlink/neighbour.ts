@@ -3,7 +3,7 @@ import { attributes, family, ip, s32, struct, u16, u8 } from "../bytes.ts";
 import { formatIp, type Ip } from "../ip.ts";
 import { addressFamily, NLM_F_CREATE, type Request, request } from "./message.ts";
 
-export const RTM_NEIGH = { new: 28 };
+const RTM_NEIGH = { new: 28 };
 const NTF_USE = 1;
 
 export const neighbour = family(

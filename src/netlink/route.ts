@@ -11,13 +11,13 @@ export const RT_TABLE_LOCAL = 255;
 /** What stands in the header for a table beyond one byte. */
 const RT_TABLE_COMPAT = 252;
 export const RT_SCOPE_UNIVERSE = 0;
-export const RT_SCOPE_LINK = 253;
+const RT_SCOPE_LINK = 253;
 export const RT_SCOPE_HOST = 254;
-export const RTN_UNICAST = 1;
+const RTN_UNICAST = 1;
 export const RTN_LOCAL = 2;
-export const RTPROT_BOOT = 3;
+const RTPROT_BOOT = 3;
 /** Of a look-up: the route as it stands in the table, not what comes of it for one packet. */
-export const RTM_F_FIB_MATCH = 0x2000;
+const RTM_F_FIB_MATCH = 0x2000;
 
 /** `length` belongs to `to`; `table` is the full number, `headerTable` what of it fits in a byte. */
 export const route = family(
@@ -108,7 +108,7 @@ function messageOf(wanted: Route): RouteMessage {
   };
 }
 
-export interface RouteEvent {
+interface RouteEvent {
   /** False for a route that went. */
   added: boolean;
   route: RouteMessage;

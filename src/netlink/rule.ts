@@ -4,7 +4,7 @@ import { type Cidr, formatCidr } from "../ip.ts";
 import { addressFamily, NLM_F_CREATE, NLM_F_EXCL, type Request, request } from "./message.ts";
 
 export const RTM_RULE = { new: 32, del: 33, get: 34 };
-export const FR_ACT_TO_TBL = 1;
+const FR_ACT_TO_TBL = 1;
 
 export const rule = family(
   struct({

@@ -50,8 +50,8 @@ export interface Claims {
   take(claim: Claim): Claim | undefined;
   /** Gives a claim to another owner; undefined when it has gone. */
   handOver(claim: Claim, owner: string): Claim | undefined;
-  /** Gives a claim up, its defence too; throws KernelError, and then keeps it. */
-  release(claim: Claim): void;
+  /** Gives a claim up; `isDefended`: this node may answer for its address. Throws KernelError, and then keeps it. */
+  release(claim: Claim, isDefended?: boolean): void;
 }
 
 /** Owner of what an attachment holds. */
@@ -159,11 +159,13 @@ export function openClaims({ kernel, store, world: { warn } }: Node): Claims {
     return { network: "", device, index, protocol: 0, metric: 0, since: 0, ...otherwise };
   }
 
-  function release(claim: Claim): void {
+  function release(claim: Claim, isDefended = claim.owner === RESERVED): void {
     const name = nameOf(claim);
     // What nobody on this node holds can be removed as well: its record was lost.
     const mayRemove = ownsName(name, claim.ip) || !byAddress.has(formatIp(claim.ip));
-    if (mayRemove && claim.index !== NO_DEVICE) remove({ node: kernel }, [claimRoute(claim), defence(claim)]);
+    if (mayRemove && claim.index !== NO_DEVICE) {
+      remove({ node: kernel }, [claimRoute(claim), ...(isDefended ? [defence(claim)] : [])]);
+    }
     forget(name, claim.ip);
   }
 

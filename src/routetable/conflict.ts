@@ -9,7 +9,7 @@ import type { Node } from "../state/node.ts";
 import { askDomain, type ClaimDevice } from "./domain.ts";
 
 /** An address that a container of this node has. */
-export interface Held {
+interface Held {
   ip: Ip;
   device: ClaimDevice;
   /** The hardware address of the container's interface. */

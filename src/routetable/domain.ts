@@ -14,7 +14,7 @@ export interface ClaimDevice {
   probes: boolean;
 }
 
-export interface Domain extends Disposable {
+interface Domain extends Disposable {
   socket: Socket;
   /** Asks who has the address. A frame that cannot be sent is like one that is lost on the way. */
   probe(): void;

@@ -94,7 +94,8 @@ function releaseAbandoned(node: Node, claims: Claims): void {
 /** Releases all claims of an owner and takes the mark away; what cannot be released is left for the next call. */
 function releaseAll({ world }: Node, claims: Claims, { name: owner, lock }: { name: string; lock: Lock }): void {
   try {
-    for (const claim of claims.of(owner)) claims.release(claim);
+    // It may have been a reservation a moment ago.
+    for (const claim of claims.of(owner)) claims.release(claim, true);
     claims.records.end(owner, lock);
   } catch (error) {
     lock[Symbol.dispose]();

@@ -15,7 +15,7 @@ import type { ClaimSettings } from "./config.ts";
 import type { ClaimDevice } from "./domain.ts";
 
 /** The reservations of one device and family; those of an earlier device of the name are given up. */
-export function reservations(claims: Claims, device: Pick<ClaimDevice, "name" | "index">, version: IpVersion): Claim[] {
+function reservations(claims: Claims, device: Pick<ClaimDevice, "name" | "index">, version: IpVersion): Claim[] {
   return claims.of(RESERVED).filter((claim) => {
     if (claim.device !== device.name) return false;
     if (claim.index === device.index) return claim.ip.version === version;
@@ -81,7 +81,7 @@ function keepReserved({ kernel, claims }: Pick<Claiming, "kernel" | "claims">, c
     create({ node: kernel }, [defence(claim)], new AsyncDisposableStack());
     claims.handOver(claim, RESERVED);
   } catch (error) {
-    claims.release(claim);
+    claims.release(claim, true);
     throw error;
   }
 }
@@ -102,8 +102,21 @@ export function giveBack(
       if (keep) keepReserved({ kernel, claims }, claim);
       else claims.release(claim);
     }
-    if (!isUsed) { for (const one of claims.of(RESERVED)) if (one.device === device.name) claims.release(one); }
+    if (isUsed) continue;
+    for (const one of claims.of(RESERVED)) if (one.device === device.name) claims.release(one);
+    for (const version of [4, 6] as const) removeLock(store, lockOf(device.name, version));
   }
+}
+
+/** Held by whoever fills up the reservations of a device. */
+function lockOf(device: string, version: IpVersion): string {
+  return `lock/reserve:${device}.${version}`;
+}
+
+/** Only its holder may remove a lock. */
+function removeLock(store: Store, name: string): void {
+  using lock = store.tryLock(name, false);
+  if (lock !== undefined) store.remove(name);
 }
 
 /** Whether another attachment holds an address on the device. */

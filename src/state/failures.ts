@@ -1,6 +1,6 @@
 /** Going on after an error, and telling all of them at the end. */
 
-export interface Failures {
+interface Failures {
   /** Does the work; an error is kept. */
   attempt(work: () => void): void;
   /** As attempt(), for work that takes time. */

@@ -10,7 +10,7 @@ export interface Node {
 
 /** Opens the node's namespace, once for a whole call. Two hosts that are namespaces of one machine do not know of each other. */
 export function openNode(world: World): Node & Disposable {
-  const kernel = openKernel(world.host(), world.log);
+  const kernel = openKernel(world.host(), world.log, "node");
   return {
     world,
     kernel,

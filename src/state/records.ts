@@ -15,7 +15,7 @@ const MARKS = "making";
 type Type = "string" | "number" | "boolean" | "list" | "object";
 
 /** The type of each fact; with `?` it may be missing. */
-export type Shape<T> = { readonly [K in keyof T]-?: Type | `${Type}?` };
+type Shape<T> = { readonly [K in keyof T]-?: Type | `${Type}?` };
 
 export interface Records<T> {
   /** Whether there is one, broken or not. */

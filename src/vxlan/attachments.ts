@@ -8,7 +8,7 @@ import type { Lock } from "../world.ts";
 import type { Addressing } from "./network.ts";
 import { vxlanName } from "./topology.ts";
 
-export interface Key {
+interface Key {
   containerId: string;
   ifname: string;
 }

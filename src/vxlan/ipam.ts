@@ -16,7 +16,7 @@ export function claimsGateway({ ipam }: Addressing): boolean {
   return IPAM_NAMES.includes(ipam.type);
 }
 
-export interface IpamRequest extends Pick<Handoff, "linkIndex" | "ips" | "avoid" | "gateway"> {
+interface IpamRequest extends Pick<Handoff, "linkIndex" | "ips" | "avoid" | "gateway"> {
   verb: Verb;
   from: Addressing;
 }

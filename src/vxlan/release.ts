@@ -75,7 +75,7 @@ function guessed(invocation: Invocation): Attachment | undefined {
 }
 
 /** For a broken record: what its name and the configuration say. */
-export function rebuilt({ invocation }: Call, name: string): Attachment {
+function rebuilt({ invocation }: Call, name: string): Attachment {
   const [folder = "", key = ""] = name.split("/");
   const at = key.indexOf("@");
   const guess = guessed(invocation);

@@ -71,7 +71,7 @@ export function gatewayAddress(network: Network, address: Cidr): AddressObject {
 }
 
 /** What must be known of an attachment. */
-export interface ContainerFacts {
+interface ContainerFacts {
   ifname: string;
   /** Index of `vx_` on the node. */
   vxlan: number | undefined;

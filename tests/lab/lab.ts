@@ -1,7 +1,7 @@
 /** A cluster for the tests: nodes on one underlay, each with its own routing daemon that runs the recipe users are given. */
 import type { RoutingNode, RoutingOptions } from "../../src/recipes/options.ts";
 import { Host, underlay } from "../lib/host.ts";
-import { eventually } from "./eventually.ts";
+import { eventually } from "../lib/eventually.ts";
 import { ensurePackages } from "../lib/packages.ts";
 import { Node } from "./node.ts";
 import { routedUnderlay } from "./routed_underlay.ts";

@@ -1,7 +1,7 @@
 /** Two partitions give out one address; when they heal, both sides name the same loser. */
 import assert from "node:assert/strict";
 import { Cluster, status } from "./cluster.ts";
-import { eventually } from "./eventually.ts";
+import { eventually } from "../lib/eventually.ts";
 import type { Node } from "./node.ts";
 
 interface Found {

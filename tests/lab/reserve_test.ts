@@ -1,7 +1,7 @@
 /** Addresses claimed in advance: no waiting, and as safe as others. */
 import assert from "node:assert/strict";
 import { addresses, Cluster, status } from "./cluster.ts";
-import { eventually } from "./eventually.ts";
+import { eventually } from "../lib/eventually.ts";
 import type { Node } from "./node.ts";
 import { race } from "./race.ts";
 

@@ -1,7 +1,7 @@
 /** The recipes of the command line, run by real routing daemons on three nodes. */
 import assert from "node:assert/strict";
 import { claim, device, release, routes } from "./claims.ts";
-import { eventually } from "./eventually.ts";
+import { eventually } from "../lib/eventually.ts";
 import { Lab, type LabOptions } from "./lab.ts";
 import type { Node } from "./node.ts";
 import { RouteWatch } from "./watch.ts";

@@ -1,7 +1,7 @@
 /** Containers reach each other over nodes and networks, in both families, also after a routing daemon's restart. */
 import assert from "node:assert/strict";
 import { Cluster } from "./cluster.ts";
-import { eventually } from "./eventually.ts";
+import { eventually } from "../lib/eventually.ts";
 import type { Node } from "./node.ts";
 
 const NETWORKS = [

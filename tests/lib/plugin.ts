@@ -158,7 +158,7 @@ ip -4 route show table all | sed 's/^/route /'
 ip -6 route show table all | grep -vE '^([a-z]+ )?(fe80|ff00)' | sed 's/^/route /'
 ip rule | sed 's/^/rule /'
 ip -6 rule | sed 's/^/rule6 /'
-find /run/vxlan-cni -type f ! -path '/run/vxlan-cni/lock/*' 2>/dev/null | sed 's/^/file /'`;
+find /run/vxlan-cni -type f ! -path '/run/vxlan-cni/*/lock/*' 2>/dev/null | sed 's/^/file /'`;
   return (await host.must(["sh", "-c", `${script}; true`])).split("\n").filter((line) => line !== "").map((line) =>
     line.trimEnd()
   ).sort();

@@ -1,0 +1,27 @@
+/** The one picture of a host, or of a container: everything that a call may leave behind, a line each. */
+import type { Host } from "./host.ts";
+
+/**
+ * Devices, addresses, routes and rules of all tables; of a host also the files below `/run/vxlan-cni` but for locks. Without what
+ * the kernel adds to any IPv6 link in its own time: link-local addresses come and go when they are found to be unique.
+ */
+export async function stateOf(host: Host, netns?: string): Promise<string[]> {
+  const ip = netns === undefined ? "ip" : `ip -n ${netns}`;
+  const files = "find /run/vxlan-cni -type f ! -path '/run/vxlan-cni/*/lock/*' 2>/dev/null | sed 's/^/file /'";
+  const script = `${ip} -o link | sed -E 's/^[0-9]+: ([^ :@]+).*/link \\1/'
+${ip} -o addr show scope global | sed -E 's/^[0-9]+: +(\\S+) +(\\S+ \\S+).*/address \\1 \\2/'
+${ip} -4 route show table all | sed 's/^/route /'
+${ip} -6 route show table all | grep -vE '^([a-z]+ )?(fe80|ff00)' | sed 's/^/route /'
+${ip} rule | sed 's/^/rule /'
+${ip} -6 rule | sed 's/^/rule6 /'
+${netns === undefined ? files : ""}`;
+  const text = await host.must(["sh", "-c", `${script}; true`]);
+  return text.split("\n").filter((line) => line !== "").map((line) => line.trimEnd()).sort();
+}
+
+/** What was added to and removed from a state, in one line; empty when nothing was. */
+export function difference(before: readonly string[], after: readonly string[]): string {
+  const gone = before.filter((line) => !after.includes(line)).map((line) => `- ${line}`);
+  const came = after.filter((line) => !before.includes(line)).map((line) => `+ ${line}`);
+  return [...gone, ...came].join("; ");
+}
