@@ -12,6 +12,7 @@ const START = { source: "main.ts", limit: 6 };
 const PARTS: Readonly<Record<string, { source: string; limit: number }>> = {
   plugin: { source: "src/entry/plugin.ts", limit: 110 },
   operator: { source: "src/entry/operator.ts", limit: 150 },
+  upgrade: { source: "src/entry/upgrade.ts", limit: 110 },
 };
 /**
  * V8 would parse the whole script a second time when the first Error is made (3 ms for 100 KiB), collect garbage in the middle of
@@ -65,20 +66,15 @@ async function build(args: string[]): Promise<void> {
 
 /** The script of each part, the start first; throws when one is larger than it may be. */
 async function bundle(folder: string): Promise<Record<string, Uint8Array<ArrayBuffer>>> {
-  const start = await bundleFile(START.source, folder, Object.values(PARTS).map(({ source }) => `./${source}`));
-  // Which part is imported is known by its source; how it is read is for the one to know who put it there.
-  const asked = Object.entries(PARTS).reduce(
-    (text, [name, { source }]) => text.replaceAll(`import("./${source}")`, `require("${name}")`),
-    start,
-  );
-  const scripts: Record<string, Uint8Array<ArrayBuffer>> = { start: encoded(`${wrap(asked)}\n`) };
-  for (const [name, { source }] of Object.entries(PARTS)) {
-    scripts[name] = encoded(`${wrap(await bundleFile(source, folder, []))}\n//# sourceURL=vxlan-cni/${name}.js\n`);
-  }
-  for (const [name, script] of Object.entries(scripts)) {
-    const limit = (PARTS[name] ?? START).limit * 1024;
-    if (script.length <= limit) continue;
-    const [found, allowed] = [kibibytes(script.length), kibibytes(limit)];
+  const scripts: Record<string, Uint8Array<ArrayBuffer>> = {};
+  for (const [name, { source, limit }] of Object.entries({ start: START, ...PARTS })) {
+    const code = wrap(await bundleFile(source, folder));
+    const script = new TextEncoder().encode(
+      `${code}\n${name === "start" ? "" : `//# sourceURL=vxlan-cni/${name}.js\n`}`,
+    );
+    scripts[name] = script;
+    if (script.length <= limit * 1024) continue;
+    const [found, allowed] = [kibibytes(script.length), kibibytes(limit * 1024)];
     throw new Error(
       `Cannot build: part "${name}" has ${found}, more than ${allowed}; import less, or a smaller package`,
     );
@@ -90,29 +86,33 @@ async function bundle(folder: string): Promise<Record<string, Uint8Array<ArrayBu
  * Bundles to CommonJS: unlike in a module, what a lazily imported file needs of `node:` is then loaded as late as the
  * file itself (`node:process` alone is 17 ms). Dynamic imports become functions of the script they are in.
  */
-async function bundleFile(source: string, folder: string, external: readonly string[]): Promise<string> {
+async function bundleFile(source: string, folder: string): Promise<string> {
   const output = path.join(folder, "bundle.js");
+  const others = Object.entries(PARTS).map(([name, part]) => {
+    const relative = path.relative(path.dirname(source), part.source);
+    return { name, specifier: relative.startsWith(".") ? relative : `./${relative}` };
+  });
   const options = [
     "--quiet",
     "--no-lock",
     "--minify",
     "--format=cjs",
     "--platform=browser",
-    ...external.map((name) => `--external=${name}`),
+    ...others.map(({ specifier }) => `--external=${specifier}`),
   ];
   await deno(["bundle", ...options, `--output=${output}`, source]);
   const text = await Deno.readTextFile(output);
   await Deno.remove(output);
-  return text;
+  // Which part is imported is known by its source; how it is read is for the one to know who put it there.
+  return others.reduce(
+    (code, { name, specifier }) => code.replaceAll(`import("${specifier}")`, `require("${name}")`),
+    text,
+  );
 }
 
 /** A CommonJS file as a function of `require` and `module` that returns what the file exports. */
 function wrap(code: string): string {
   return `(function(require,module){"use strict";${code};return module.exports})`;
-}
-
-function encoded(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(text);
 }
 
 interface Assembling {
@@ -179,8 +179,8 @@ function loader(position: number, places: Record<string, [offset: number, length
 
 /** Runs the start, a function of `require`; a part is read and evaluated when it is asked for. */
 function running(start: string, read: string): string {
-  return `((start,read)=>{const builtin=(name)=>process.getBuiltinModule(name);` +
-    `start((name)=>(0,eval)(read(name))(builtin,{}),{})})(${start},${read})`;
+  return `((start,read)=>{const need=(name)=>${JSON.stringify(Object.keys(PARTS))}.includes(name)` +
+    `?(0,eval)(read(name))(need,{}):process.getBuiltinModule(name);start(need,{})})(${start},${read})`;
 }
 
 /** Where `deno compile` would take its runtime from: a file of the user's, Deno's cache, its server; or nowhere. */

@@ -7,6 +7,7 @@ import type { Plugin } from "../cni/plugin.ts";
 import { routetable } from "../routetable/plugin.ts";
 import { openNode } from "../state/node.ts";
 import { readStdin, write } from "../system/standard.ts";
+import { hasEarlierLedger } from "../system/store.ts";
 import { realWorld } from "../system/world.ts";
 import { IPAM_NAMES } from "../text.ts";
 import { vxlan } from "../vxlan/plugin.ts";
@@ -22,6 +23,7 @@ export async function run(environment: Readonly<Record<string, string>>): Promis
     if (invocation.verb === "ADD") {
       for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, stop);
     }
+    if (hasEarlierLedger()) await (await import("./upgrade.ts")).run(environment);
     using node = openNode(realWorld(environment, interrupted.signal));
     const ipam = routetable(node);
     // Called by an IPAM's name, or with what only an IPAM plugin gets, through a wrapper that hides the name.

@@ -28,6 +28,15 @@ export function ledgerOf(identity: string): Store {
   });
 }
 
+/** Whether an earlier version of this program left records, which were not in folders of namespaces. */
+export function hasEarlierLedger(): boolean {
+  return exists(`${ROOT}/hosts`) || exists(`${ROOT}/claims`);
+}
+
+export function earlierStore(): Store {
+  return fileStore(ROOT);
+}
+
 /** `begun` is called once the root folder has been made. */
 export function fileStore(root: string, begun: () => void = () => {}): Store {
   const path = (name: string) => `${root}/${name}`;

@@ -108,7 +108,7 @@ export function openLedger({ store, world: { warn } }: Node): Ledger {
 /** What IPAM has to know again at DEL. */
 export function recordAddressing(
   { ipam, prefixes, excludeFirst, excludeLast }: Addressing,
-  { config: { cniVersion, name }, path }: Invocation,
+  { config: { cniVersion, name }, path }: Pick<Invocation, "config" | "path">,
 ): RecordedAddressing {
   const texts = prefixes.map(formatCidr);
   return { ipam, prefixes: texts, excludeFirst, excludeLast, cniVersion, config: name, path: [...path] };
