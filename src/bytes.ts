@@ -229,6 +229,8 @@ export function attributes<T extends Table>(table: T): Codec<AttributesOf<T>> {
     },
     nameAt(view, at, end, offset) {
       while (at + NLA_HDRLEN <= end) {
+        // Before the first one: the header of what holds them.
+        if (offset < at) return undefined;
         const { attribute, end: after } = next(view, at, end);
         if (offset < after) {
           const inner = attribute?.codec.nameAt?.(view, at + NLA_HDRLEN, after, offset);
