@@ -2,20 +2,11 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { ETH_P_ARP, ETH_P_IPV6, ethertype, hear, neighbourAdvertisement, probe } from "../src/frame.ts";
 import { announcement } from "./fake/frames.ts";
-import { ipToBytes, parseIp } from "../src/ip.ts";
+import { fromHex as hex } from "./lib/golden.ts";
+import { ip } from "./lib/parsed.ts";
 
-function hex(text: string): Uint8Array {
-  return Uint8Array.from(text.replaceAll(/\s/g, "").match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
-}
-
-function address(text: string): Uint8Array {
-  const ip = parseIp(text);
-  if (ip === undefined) throw new Error(`Cannot parse "${text}"`);
-  return ipToBytes(ip);
-}
-
-const MAC = hex("02005e100001");
-const NEIGHBOUR = hex("02005e100002");
+const MAC = "02:00:5e:10:00:01";
+const NEIGHBOUR = "02:00:5e:10:00:02";
 
 // arping -D -c 1 -w 1 -I a0 10.97.1.20
 const ARPING_D = hex(`ffff ffff ffff 0200 5e10 0001 0806 0001 0800 0604 0001 0200 5e10 0001 0000 0000
@@ -55,11 +46,11 @@ function asArping(frame: Uint8Array): Uint8Array {
 }
 
 Deno.test("probe() for IPv4 is what arping -D sends", () => {
-  deepEqual(asArping(probe(address("10.97.1.20"), MAC)), ARPING_D);
+  deepEqual(asArping(probe(ip("10.97.1.20"), MAC)), ARPING_D);
 });
 
 Deno.test("probe() for IPv6 is the kernel's duplicate address detection without its nonce", () => {
-  const frame = probe(address("fd00:97:1::20"), MAC);
+  const frame = probe(ip("fd00:97:1::20"), MAC);
   const wanted = DAD.slice(0, 78);
   wanted[19] = 24;
   // The kernel's checksum (9fb1) without the nonce and 8 bytes of length, updated as RFC 1624 (eqn. 3) does.
@@ -70,11 +61,11 @@ Deno.test("probe() for IPv6 is the kernel's duplicate address detection without 
 Deno.test("neighbourAdvertisement() is what the kernel sends behind its headers, but for the checksum that is the kernel's to fill in", () => {
   const wanted = UNSOLICITED_NA.slice(54);
   wanted.fill(0, 2, 4);
-  deepEqual(neighbourAdvertisement(address("fd00:97:1::22"), MAC), wanted);
+  deepEqual(neighbourAdvertisement(ip("fd00:97:1::22"), MAC), wanted);
 });
 
 Deno.test("hear() tells probes from uses", () => {
-  const cases: [frame: Uint8Array, kind: "probe" | "use", address: string, mac: Uint8Array][] = [
+  const cases: [frame: Uint8Array, kind: "probe" | "use", address: string, mac: string][] = [
     [ARPING_D, "probe", "10.97.1.20", MAC],
     [ARPING_U, "use", "10.97.1.20", MAC],
     [ARP_REQUEST, "use", "10.97.1.20", MAC],
@@ -84,7 +75,7 @@ Deno.test("hear() tells probes from uses", () => {
     [NDP_REPLY, "use", "fd00:97:1::21", NEIGHBOUR],
     [UNSOLICITED_NA, "use", "fd00:97:1::22", MAC],
   ];
-  for (const [frame, kind, text, mac] of cases) deepEqual(hear(frame), { kind, address: address(text), mac });
+  for (const [frame, kind, text, mac] of cases) deepEqual(hear(frame), { kind, address: ip(text), mac });
 });
 
 Deno.test("hear() passes over what is not about an address, is cut off or was routed here", () => {
@@ -109,8 +100,8 @@ Deno.test("hear() passes over what is not about an address, is cut off or was ro
 
 Deno.test("hear() reads our own frames", () => {
   for (const text of ["10.97.1.20", "fd00:97:1::20"]) {
-    deepEqual(hear(probe(address(text), MAC)), { kind: "probe", address: address(text), mac: MAC });
-    deepEqual(hear(announcement(address(text), MAC)), { kind: "use", address: address(text), mac: MAC });
+    deepEqual(hear(probe(ip(text), MAC)), { kind: "probe", address: ip(text), mac: MAC });
+    deepEqual(hear(announcement(ip(text), MAC)), { kind: "use", address: ip(text), mac: MAC });
   }
-  deepEqual([ethertype(address("10.97.1.20")), ethertype(address("::1"))], [ETH_P_ARP, ETH_P_IPV6]);
+  deepEqual([ethertype(ip("10.97.1.20")), ethertype(ip("::1"))], [ETH_P_ARP, ETH_P_IPV6]);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { birdRecipe } from "../../src/recipes/bird.ts";
-import { frrRecipe } from "../../src/recipes/frr.ts";
-import type { Recipe, RoutingOptions } from "../../src/recipes/options.ts";
+import { birdRecipe } from "../src/recipes/bird.ts";
+import { frrRecipe } from "../src/recipes/frr.ts";
+import type { Recipe, RoutingOptions } from "../src/recipes/options.ts";
 
 const OPTIONS: RoutingOptions = {
   networks: [{ name: "red", cidrs: ["10.97.1.0/24", "fd00:97:1::/64"] }, { name: "blue", cidrs: ["10.97.2.0/24"] }],
