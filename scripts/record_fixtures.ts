@@ -1,6 +1,7 @@
 /**
- * Records what `ip` says to the kernel and what the kernel answers, as the golden bytes of the tests: `fixtures/netlink/*.hex`.
- * First line: the command; each further line: one datagram. Needs root, iproute2 and strace; works in a namespace that it throws away.
+ * Records what `ip` says to the kernel and what the kernel answers, as the golden bytes of the tests: `fixtures/netlink/*.hex`; all of
+ * them, or those that are named as arguments. First line: the command; each further line: one datagram. Needs root, iproute2 and
+ * strace; works in a namespace that it throws away.
  */
 const FOLDER = new URL("../fixtures/netlink/", import.meta.url).pathname;
 
@@ -12,7 +13,15 @@ interface Recording {
   type: number;
 }
 
-const NEWLINK = 16, GETLINK = 18, NEWADDR = 20, GETADDR = 22, NEWROUTE = 24, GETROUTE = 26, NEWRULE = 32, GETRULE = 34;
+const NEWLINK = 16,
+  GETLINK = 18,
+  NEWADDR = 20,
+  GETADDR = 22,
+  NEWROUTE = 24,
+  DELROUTE = 25,
+  GETROUTE = 26,
+  NEWNEIGH = 28;
+const NEWRULE = 32, GETRULE = 34, ERROR = 2;
 
 const VXLAN_OPTIONS = "ttl 4 tos 16 nolearning proxy rsc l2miss l3miss ageing 120 maxaddress 100";
 
@@ -87,7 +96,30 @@ const RECORDINGS: Recording[] = [
   { name: "route_dump_v6_reply", command: "ip -6 route show table 70000", type: NEWROUTE },
   { name: "rule_dump", command: "ip -4 rule show", type: GETRULE },
   { name: "rule_dump_reply", command: "ip -4 rule show", type: NEWRULE },
-  { name: "error_reply", command: "ip route add 10.97.9.0/24 via 203.0.113.9", type: 2 },
+  { name: "error_reply", command: "ip route add 10.97.9.0/24 via 203.0.113.9", type: ERROR },
+  {
+    name: "address_add_bare",
+    command: "ip addr add fd00:97:1::203/128 dev mv_red nodad noprefixroute preferred_lft 0",
+    type: NEWADDR,
+  },
+  { name: "route_add_local", command: "ip route add local 10.97.1.203/32 dev mv_red table local", type: NEWROUTE },
+  { name: "route_del_local", command: "ip route del local 10.97.1.203/32 dev mv_red table local", type: DELROUTE },
+  {
+    name: "route_add_metrics",
+    command: "ip route add 10.98.0.0/16 via 10.97.1.254 dev mv_red metric 5 mtu 1300 advmss 1260",
+    type: NEWROUTE,
+  },
+  { name: "neighbour_use", command: "ip neigh add 10.97.1.105 dev mv_red nud none use", type: NEWNEIGH },
+  {
+    name: "attribute_error",
+    command: "ip link add vx_bad type vxlan id 107 dev ul0 dstport 4789 srcport 6000 5000",
+    type: NEWLINK,
+  },
+  {
+    name: "attribute_error_reply",
+    command: "ip link add vx_bad type vxlan id 107 dev ul0 dstport 4789 srcport 6000 5000",
+    type: ERROR,
+  },
 ];
 
 /** All datagrams that strace dumped, each with the direction of its call. */
@@ -112,16 +144,18 @@ async function output(command: string[]): Promise<string> {
   return text.decode(stdout);
 }
 
-/** Replies belong to the question of the command: `ip` also reads links to learn their names. */
+/** Replies belong to the question of the command, errors to its last one: `ip` also reads links to learn their names. */
 function chosen(trace: string, { name, type }: Recording): number[][] {
   const typeOf = (bytes: number[]) => (bytes[4] ?? 0) | (bytes[5] ?? 0) << 8;
   const wanted = datagrams(trace).filter(({ sent, bytes }) =>
     sent !== name.endsWith("_reply") && typeOf(bytes) === type
   );
-  return (name.endsWith("_reply") ? wanted : wanted.slice(-1)).map(({ bytes }) => bytes);
+  const isList = name.endsWith("_reply") && type !== ERROR;
+  return (isList ? wanted : wanted.slice(-1)).map(({ bytes }) => bytes);
 }
 
 if (import.meta.main) {
+  const asked = RECORDINGS.filter(({ name }) => Deno.args.length === 0 || Deno.args.includes(name));
   const folder = await Deno.makeTempDir();
   try {
     const strace = `strace -qq -e trace=sendmsg,sendto,recvmsg -e write=all -e read=all -o ${folder}`;
@@ -130,17 +164,17 @@ if (import.meta.main) {
       "mount -t tmpfs tmpfs /run && mkdir /run/netns",
       ...SETUP,
       ...RECORDINGS.map(({ name, command }) =>
-        `${strace}/${name} ${command} >/dev/null 2>&1 || [ ${name} = error_reply ]`
+        `${strace}/${name} ${command} >/dev/null 2>&1 || [ ${/error/.test(name)} = true ]`
       ),
     ];
     await output(["unshare", "--net", "--mount", "sh", "-c", script.join("\n")]);
-    for (const recording of RECORDINGS) {
+    for (const recording of asked) {
       const found = chosen(await Deno.readTextFile(`${folder}/${recording.name}`), recording);
       if (found.length === 0) throw new Error(`Cannot find the message in what "${recording.command}" sent`);
       const lines = found.map((bytes) => bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(""));
       await Deno.writeTextFile(`${FOLDER}${recording.name}.hex`, [recording.command, ...lines, ""].join("\n"));
     }
-    console.log(`Recorded ${RECORDINGS.length} fixtures in ${FOLDER}`);
+    console.log(`Recorded ${asked.length} fixtures in ${FOLDER}`);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

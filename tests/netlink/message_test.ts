@@ -1,6 +1,7 @@
 /** The conversation with the kernel, the kernel being a function: requests in, datagrams out. */
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { KernelError } from "../../src/errno.ts";
+import { link } from "../../src/netlink/link.ts";
 import {
   conversation,
   decodeMessages,
@@ -8,6 +9,7 @@ import {
   type Message,
   NLM_F_CREATE,
   NLM_F_DUMP,
+  type Outcome,
   type Request,
 } from "../../src/netlink/message.ts";
 import type { Socket } from "../../src/world.ts";
@@ -65,6 +67,11 @@ const ask: Request = { action: "list links", type: 18, flags: NLM_F_DUMP, payloa
 const make: Request = { action: 'create link "vx_red"', type: 16, flags: NLM_F_CREATE, payload: numbered(1, 2, 3, 4) };
 const first = (sent: Message[]) => sent[0]?.sequence ?? 0;
 
+function said(outcome: Outcome): string {
+  if (!("error" in outcome)) return "done";
+  return outcome.error instanceof Error ? outcome.error.message : "no error";
+}
+
 Deno.test("messages are aligned to four bytes, and hold their length without the padding", () => {
   const bytes = encodeMessage({ type: 16, flags: 5, sequence: 7, payload: numbered(0xaa) });
   equal(toHex(bytes), "11000000" + "1000" + "0500" + "07000000" + "00000000" + "aa000000");
@@ -95,7 +102,7 @@ Deno.test("several requests travel in one datagram, each with its own acknowledg
   const outcomes = conversation(socket).batch([make, make, make]);
   equal(socket.sent.length, 1);
   deepEqual(socket.sent[0]?.map(({ flags }) => flags), Array(3).fill(NLM_F_CREATE | 5));
-  deepEqual(outcomes.map((outcome) => "error" in outcome ? outcome.error.message : "done"), [
+  deepEqual(outcomes.map(said), [
     "done",
     'Cannot create link "vx_red": EEXIST (file exists)',
     "done",
@@ -107,7 +114,11 @@ Deno.test("acknowledgements may come in one datagram, in any order", () => {
     sent,
   ) => [sent.map(({ sequence }, index) => verdict(sequence, [17, 0, 19][index] ?? 0)).reverse()]);
   const outcomes = conversation(socket).batch([make, make, make]);
-  deepEqual(outcomes.map((outcome) => "error" in outcome ? outcome.error.errno : 0), [17, 0, 19]);
+  deepEqual(outcomes.map(said), [
+    'Cannot create link "vx_red": EEXIST (file exists)',
+    "done",
+    'Cannot create link "vx_red": ENODEV (no such device)',
+  ]);
 });
 
 Deno.test("nothing to ask is not asked", () => {
@@ -182,6 +193,30 @@ Deno.test("what a real kernel said about a bad gateway, behind the whole request
   });
 });
 
+Deno.test("the attribute that a real kernel refused is named, from its place in the request", () => {
+  const { type, flags, payload } = message("attribute_error");
+  const [answer] = datagrams("attribute_error_reply");
+  if (answer === undefined) throw new Error("Cannot test: no fixture");
+  const words = "EINVAL (invalid argument)";
+  const refused = (noun: Request["noun"]) => {
+    const socket = fake((sent) => decodeMessages(answer).map((one) => [{ ...one, sequence: first(sent) }]));
+    const [outcome] = conversation(socket).batch([{ action: 'create link "vx_bad"', type, flags, payload, noun }]);
+    return outcome === undefined ? "nothing" : said(outcome);
+  };
+  equal(refused(link), `Cannot create link "vx_bad": ${words}: info.vxlan.portRange: Invalid source port range`);
+  equal(refused(undefined), `Cannot create link "vx_bad": ${words}: Invalid source port range`);
+});
+
+Deno.test("a refused attribute without words is named, behind a capped request as well", () => {
+  const { type, flags, payload } = message("attribute_error");
+  // NLMSGERR_ATTR_OFFS: where IFLA_IFNAME begins.
+  const rest = "08000200" + "20000000";
+  const socket = fake((sent) => [[verdict(first(sent), 22, { flags: NLM_F_CAPPED | NLM_F_ACK_TLVS, rest })]]);
+  throws(() => conversation(socket).execute({ action: "create link", type, flags, payload, noun: link }), {
+    message: "Cannot create link: EINVAL (invalid argument): name",
+  });
+});
+
 Deno.test("answers to a question that was given up are passed over", () => {
   const socket = fake((sent) => [
     [verdict(first(sent) - 1, 17), reply(first(sent) + 5, 16, numbered(9))],
@@ -199,7 +234,53 @@ Deno.test("execute() throws KernelError with the action", () => {
   const socket = fake((sent) => [[verdict(first(sent), 1)]]);
   throws(() => conversation(socket).execute(make), (error) => {
     ok(error instanceof KernelError);
-    deepEqual([error.action, error.errno, error.words], ['create link "vx_red"', 1, ""]);
+    deepEqual([error.action, error.errno, error.refusal.words], ['create link "vx_red"', 1, undefined]);
     return true;
   });
 });
+
+Deno.test("an acknowledgement counts also when a later one never comes or cannot be read", () => {
+  const broken = Uint8Array.of(9, 9, 9, 9, ...new Uint8Array(12));
+  for (const rest of [[], [broken]]) {
+    const queue: Uint8Array[] = [];
+    const socket: Socket = {
+      send(datagram) {
+        const [one, two] = decodeMessages(datagram).map(({ sequence }) => sequence);
+        queue.push(encodeMessage(verdict(one ?? 0, 0)), encodeMessage(verdict(two ?? 0, 17)), ...rest);
+      },
+      receive: () => queue.shift(),
+      [Symbol.dispose]() {},
+    };
+    const outcomes = conversation(socket).batch([make, make, make]);
+    deepEqual(outcomes.slice(0, 2).map(said), ["done", 'Cannot create link "vx_red": EEXIST (file exists)']);
+    deepEqual(outcomes.map((outcome) => "error" in outcome && outcome.unknown === true), [false, false, true]);
+  }
+});
+
+Deno.test("what could not be sent may have been done: every outcome is unknown", () => {
+  const socket: Socket = { ...fake(() => []), send: () => fail("ENOBUFS") };
+  const outcomes = conversation(socket).batch([make, make]);
+  deepEqual(outcomes.map((outcome) => "error" in outcome && outcome.unknown), [true, true]);
+  deepEqual(outcomes.map(said), ["ENOBUFS", "ENOBUFS"]);
+});
+
+Deno.test("the trace has a line for each request, and how it ended", () => {
+  const lines: string[] = [];
+  const socket = fake((sent) => {
+    const part = (byte: number) => reply(first(sent), 16, numbered(byte), NLM_F_MULTI);
+    if (sent[0]?.type === ask.type) return [[part(1), part(2)], [done(first(sent))]];
+    return sent.map(({ sequence }, index) => [verdict(sequence, index === 1 ? 17 : 0)]);
+  });
+  const talk = conversation(socket, (line) => lines.push(line));
+  talk.batch([make, make]);
+  talk.execute(ask);
+  deepEqual(lines, [
+    'create link "vx_red": done',
+    'create link "vx_red": Cannot create link "vx_red": EEXIST (file exists)',
+    "list links: 2 found",
+  ]);
+});
+
+function fail(message: string): never {
+  throw new Error(message);
+}

@@ -1,14 +1,18 @@
 /** What the kernel answered `ip`, decoded: `fixtures/netlink/*_reply.hex`. */
 import { deepEqual, equal } from "node:assert/strict";
 import { formatIp } from "../../src/ip.ts";
-import { address, link, type LinkMessage, route, type RouteMessage, rule } from "../../src/netlink/format.ts";
+import { decode } from "../../src/bytes.ts";
+import { address } from "../../src/netlink/address.ts";
+import { type Link, link } from "../../src/netlink/link.ts";
+import { route, type RouteMessage } from "../../src/netlink/route.ts";
+import { rule } from "../../src/netlink/rule.ts";
 import { messages } from "../lib/golden.ts";
 
 const RTM_NEWLINK = 16;
 
-function links(): Map<string | undefined, LinkMessage> {
+function links(): Map<string | undefined, Link> {
   const found = messages("link_dump_reply").filter(({ type }) => type === RTM_NEWLINK);
-  return new Map(found.map(({ payload }) => link.decode(payload)).map((one) => [one.name, one]));
+  return new Map(found.map(({ payload }) => decode(link, payload)).map((one) => [one.name, one]));
 }
 
 /** Values with addresses as text. */
@@ -61,7 +65,7 @@ Deno.test("link: a vxlan over IPv6", () => {
 });
 
 Deno.test("address: both families, the link-local one too", () => {
-  const all = messages("address_dump_reply").map(({ payload }) => address.decode(payload));
+  const all = messages("address_dump_reply").map(({ payload }) => decode(address, payload));
   const found = all.map(({ family, length, local, address }) => {
     const ip = local ?? address;
     return [family, length, ip === undefined ? "" : formatIp(ip)];
@@ -80,7 +84,7 @@ function routes(name: string): string[] {
       `table ${table} proto ${protocol} scope ${scope}`,
       ...(priority === undefined ? [] : [`metric ${priority}`]),
     ].join(" ");
-  return messages(name).map(({ payload }) => text(route.decode(payload)));
+  return messages(name).map(({ payload }) => text(decode(route, payload)));
 }
 
 Deno.test("route: what a whole table holds", () => {
@@ -104,7 +108,7 @@ Deno.test("route: the answer to a look-up is the route as it stands in the table
 });
 
 Deno.test("rule: the kernel's own three, and the bypass", () => {
-  const all = messages("rule_dump_reply").filter(({ type }) => type === 32).map(({ payload }) => rule.decode(payload));
+  const all = messages("rule_dump_reply").filter(({ type }) => type === 32).map(({ payload }) => decode(rule, payload));
   deepEqual(all.map(({ priority, table }) => [priority, table]), [
     [undefined, 255],
     [32765, 192],
