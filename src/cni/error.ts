@@ -1,6 +1,5 @@
 /** Errors as CNI knows them: a number, a sentence, details (CNI spec 1.1.0, section 2 "Error"). */
 import { KernelError } from "../errno.ts";
-import { reason } from "../text.ts";
 
 /** Codes 1-99 are the specification's, from 100 on ours (docs/errors.md). */
 export const Code = {
@@ -57,11 +56,11 @@ export function toCniError(error: unknown): CniError {
   if (error instanceof CniError) return error;
   if (error instanceof SuppressedError) {
     // What went wrong first is what is told; that it could not be undone is a detail.
-    return withDetails(toCniError(error.suppressed), `undoing failed: ${reason(error.error)}`, error);
+    return withDetails(toCniError(error.suppressed), `undoing failed: ${inFull(error.error)}`, error);
   }
   if (error instanceof AggregateError) {
-    const [first, ...more] = error.errors.map(toCniError);
-    if (first !== undefined) return withDetails(first, more.map(({ message }) => message).join("; "), error);
+    const [first, ...more] = error.errors;
+    if (error.errors.length > 0) return withDetails(toCniError(first), more.map(inFull).join("; "), error);
   }
   if (!(error instanceof Error)) return new CniError(Code.internal, String(error));
   const code = error instanceof KernelError ? error.refusal.file === true ? Code.io : Code.kernel : Code.internal;
@@ -74,6 +73,12 @@ function withDetails({ code, message, details, faults }: CniError, more: string,
     faults,
     cause,
   });
+}
+
+/** A failure beside the one that is told, with its own details: it can be several in one. */
+function inFull(error: unknown): string {
+  const { message, details } = toCniError(error);
+  return [message, details].filter((one) => one !== "").join("; ");
 }
 
 /** The chain of causes, outermost first. */
