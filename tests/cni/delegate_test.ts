@@ -1,8 +1,9 @@
 /** Delegation as the specification has it (section 4): what the child gets, and what becomes of its answer. */
 import { deepEqual, equal, rejects, throws } from "node:assert/strict";
 import { checkPluginType, findPlugin, processPlugin } from "../../src/cni/delegate.ts";
-import { type Invocation, readInvocation, type Verb } from "../../src/cni/invocation.ts";
+import { type Invocation, readInvocation } from "../../src/cni/invocation.ts";
 import type { Plugin } from "../../src/cni/plugin.ts";
+import type { Verb } from "../../src/cni/verbs.ts";
 import type { Output } from "../../src/world.ts";
 
 const ENVIRONMENT = {
@@ -116,8 +117,11 @@ Deno.test("all of CNI_PATH is searched, in its order; a plugin that is nowhere i
 });
 
 Deno.test("a plugin's type is a bare file name", () => {
-  for (const type of ["host-local", "a.b", "..a"]) equal(checkPluginType(type, "ipam.type"), type);
+  for (const type of ["host-local", "a.b", "..a"]) equal(checkPluginType(type, ["ipam", "type"]), type);
   for (const type of ["", ".", "..", "a/b", "/bin/sh", "../x", "a\0b", 5, undefined, null]) {
-    throws(() => checkPluginType(type, "ipam.type"), { code: 7, message: /^Cannot use config: ipam\.type: wanted/ });
+    throws(() => checkPluginType(type, ["ipam", "type"]), {
+      code: 7,
+      message: /^Cannot use config: ipam\.type: wanted/,
+    });
   }
 });
