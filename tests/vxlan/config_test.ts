@@ -1,8 +1,10 @@
 /** Every key of the configuration: its default, its value, and the error that names key, wanted and got. */
 import { deepEqual, equal, throws } from "node:assert/strict";
+import type { CniError } from "../../src/cni/error.ts";
 import { readInvocation } from "../../src/cni/invocation.ts";
 import { formatCidr } from "../../src/ip.ts";
-import { chooseNetwork, readConfig } from "../../src/vxlan/config.ts";
+import { chooseNetwork } from "../../src/vxlan/choose.ts";
+import { readConfig } from "../../src/vxlan/config.ts";
 
 const RED = { id: 101, name: "red", cidr: "10.97.1.0/24" };
 const TOP = { ipam: { type: "routetable-ipam" }, defaultNetwork: "red" };
@@ -15,7 +17,7 @@ Deno.test("what is not given has its default", () => {
   const { networks: [network], ...rest } = read();
   deepEqual({ ...network, prefixes: network?.prefixes.map(formatCidr) }, {
     ...{ id: 101, name: "red", prefixes: ["10.97.1.0/24"], excludeFirst: 0, excludeLast: 0, mtu: 0, options: {} },
-    ...{ bypass: true, bypassTable: 192, ipam: { type: "routetable-ipam" }, key: "vxlans[0]" },
+    ...{ bypass: true, bypassTable: 192, ipam: { type: "routetable-ipam" }, path: ["vxlans", 0] },
   });
   deepEqual(rest, {
     ...{ defaultNetwork: "red", k8sReadAnnotations: false, k8sNetworkFromNamespace: false, annotations: {}, dns: {} },
@@ -133,25 +135,41 @@ Deno.test("a value at the top that is wrong is error 7 with key, wanted and got"
   }
 });
 
+Deno.test("all that is wrong is told as data, not only the first", () => {
+  throws(
+    () => read({ id: -1, options: { ttl: "x", dstport: "1" } }, { ipam: 5 }),
+    ({ faults }: CniError) => {
+      deepEqual(faults.map(({ path, got }) => [path.join("."), got]), [
+        ["vxlans.0.id", -1],
+        ["vxlans.0.options.ttl", "x"],
+        ["vxlans.0.options.dstport", "dstport"],
+        ["ipam", 5],
+      ]);
+      return true;
+    },
+  );
+});
+
 Deno.test("the network: by annotation, else by namespace where that is on, else the default", () => {
   const vxlans = [RED, { ...RED, id: 102, name: "blue" }, { ...RED, id: 103, name: "team" }];
   const chosen = (top: object, args = "") => {
     const raw = { ...TOP, cniVersion: "1.1.0", name: "vxnet", vxlans, ...top };
     const environment = { CNI_CONTAINERID: "c1", CNI_NETNS: "/n", CNI_IFNAME: "eth0", CNI_ARGS: args };
-    return chooseNetwork(readConfig(raw), readInvocation("ADD", environment, JSON.stringify(raw))).name;
+    const { network, why } = chooseNetwork(readConfig(raw), readInvocation("ADD", environment, JSON.stringify(raw)));
+    return `${network.name}: ${why}`;
   };
   const annotated = (name: string) => ({ args: { annotations: { "vxlan-cni.travishegner.com/NetworkName": name } } });
   const byNamespace = { k8sNetworkFromNamespace: true };
-  equal(chosen({}), "red");
-  equal(chosen(annotated("blue")), "blue");
-  equal(chosen({}, "K8S_POD_NAMESPACE=team"), "red");
-  equal(chosen(byNamespace, "K8S_POD_NAMESPACE=team"), "team");
-  equal(chosen(byNamespace, "K8S_POD_NAMESPACE=kube-system"), "red");
-  equal(chosen({ ...byNamespace, ...annotated("blue") }, "K8S_POD_NAMESPACE=team"), "blue");
+  equal(chosen({}), "red: it is the default");
+  equal(chosen(annotated("blue")), "blue: its annotation says so");
+  equal(chosen({}, "K8S_POD_NAMESPACE=team"), "red: it is the default");
+  equal(chosen(byNamespace, "K8S_POD_NAMESPACE=team"), "team: its Kubernetes namespace has that name");
+  equal(chosen(byNamespace, "K8S_POD_NAMESPACE=kube-system"), "red: it is the default");
+  equal(chosen({ ...byNamespace, ...annotated("blue") }, "K8S_POD_NAMESPACE=team"), "blue: its annotation says so");
   throws(() => chosen(annotated("grey")), {
     code: 7,
     message: /NetworkName"\]: wanted one of "red", "blue", "team", got "grey"$/,
   });
   throws(() => chosen({ defaultNetwork: "" }), { code: 7, message: /defaultNetwork: wanted one of .*, got nothing$/ });
-  throws(() => chosen({ k8sReadAnnotations: true }), { message: /k8sReadAnnotations/ });
+  throws(() => chosen({ k8sReadAnnotations: true }), { code: 2, message: /k8sReadAnnotations/ });
 });

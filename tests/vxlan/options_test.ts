@@ -2,14 +2,18 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { parse } from "../../src/cni/schema.ts";
 import { parseIp } from "../../src/ip.ts";
-import { vxlan as codec, type VxlanData } from "../../src/netlink/format.ts";
-import { hostLinks } from "../../src/vxlan/objects.ts";
-import { optionsFault, optionsSchema, underlayVersion, vxlanData } from "../../src/vxlan/options.ts";
+import { decode } from "../../src/bytes.ts";
+import { link, newLink, type VxlanData } from "../../src/netlink/link.ts";
 import { readConfig } from "../../src/vxlan/config.ts";
+import { optionsFault, optionsSchema, underlayVersion, vxlanData } from "../../src/vxlan/options.ts";
+import { nodeObjects } from "../../src/vxlan/topology.ts";
 
-const read = (options: object) => parse(optionsSchema, options, "options");
+const read = (options: object) => parse(optionsSchema, options, ["options"]);
 /** What reaches the kernel: values that are not given do not travel. */
-const sent = (options: object): VxlanData => codec.decode(codec.encode(vxlanData(101, read(options), undefined)));
+function sent(options: object): VxlanData | undefined {
+  const vxlan = vxlanData(101, read(options), undefined);
+  return decode(link, newLink({ name: "vx_red", info: { kind: "vxlan", vxlan } }).payload).info?.vxlan;
+}
 
 Deno.test("nothing given, nothing sent: the kernel's defaults hold", () => {
   deepEqual(sent({}), { id: 101 });
@@ -55,9 +59,9 @@ Deno.test("the link has hardware address, queue length, device and MTU from the 
     vxlans: [{ id: 101, name: "red", cidr: "10.97.1.0/24", mtu: 1400, options }],
   });
   if (network === undefined) throw new Error("Cannot test: no network");
-  const [vx, mv] = hostLinks(network, 7);
+  const [vx, mv] = nodeObjects(network, { vtep: 7, gateways: [] }).filter((object) => object.kind === "link");
   deepEqual([vx?.name, vx?.mac, vx?.txqlen, vx?.mtu, vx?.vxlan?.link], ["vx_red", "02:00:5e:10:00:0a", 500, 1400, 7]);
-  deepEqual([mv?.name, mv?.mac, mv?.txqlen, mv?.mtu, mv?.macvlanOn], ["mv_red", undefined, undefined, 1400, "vx_red"]);
+  deepEqual([mv?.name, mv?.mac, mv?.txqlen, mv?.mtu, mv?.on?.name], ["mv_red", undefined, undefined, 1400, "vx_red"]);
 });
 
 const NUMBER = "a string with a whole number from";
