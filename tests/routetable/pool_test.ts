@@ -1,17 +1,22 @@
 /** Which addresses can be given out, and that all of them are. */
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { type Cidr, formatIp, type Ip, parseCidr } from "../../src/ip.ts";
-import { rtnetlink } from "../../src/netlink/rtnetlink.ts";
-import { range } from "../../src/routetable/config.ts";
-import { pick, usage } from "../../src/routetable/pool.ts";
-import { newLink } from "../fake/space.ts";
+import { formatIp, hostPrefix, type Ip } from "../../src/ip.ts";
+import { newLink } from "../../src/netlink/link.ts";
+import { newRoute } from "../../src/netlink/route.ts";
+import { isTaken, pick, range, usage } from "../../src/routetable/pool.ts";
+import { type Node, openNode } from "../../src/state/node.ts";
 import { fakeWorld } from "../fake/world.ts";
-import { route } from "../lib/story.ts";
+import { cidr, ip } from "../lib/parsed.ts";
 
-function cidr(text: string): Cidr {
-  const value = parseCidr(text);
-  if (value === undefined) throw new Error(`Cannot parse "${text}"`);
-  return value;
+/** A node with a device for routes. */
+function ready(): Node & Disposable {
+  const node = openNode(fakeWorld());
+  node.kernel.execute(newLink({ name: "mv_red", flags: 1, change: 1, info: { kind: "dummy" } }));
+  return node;
+}
+
+function addRoute({ kernel }: Node, text: string): void {
+  kernel.execute(newRoute({ to: cidr(text), oif: kernel.link("mv_red")?.index ?? 0, protocol: 192 }));
 }
 
 const RANGES: [prefix: string, first: number, last: number, from: string, to: string][] = [
@@ -36,7 +41,7 @@ const RANGES: [prefix: string, first: number, last: number, from: string, to: st
 Deno.test("range(): the network id and the next N are left out, the broadcast and the N before it", () => {
   for (const [prefix, excludeFirst, excludeLast, from, to] of RANGES) {
     const { ip, length } = cidr(prefix);
-    const { first, last } = range({ ip, length }, excludeFirst, excludeLast);
+    const { first, last } = range({ prefix: { ip, length }, excludeFirst, excludeLast });
     const text = (value: bigint) => formatIp({ version: ip.version, value });
     deepEqual([text(first), text(last)], [from, to], `${prefix}, ${excludeFirst} and ${excludeLast} excluded`);
   }
@@ -44,22 +49,20 @@ Deno.test("range(): the network id and the next N are left out, the broadcast an
 
 /** Takes addresses until none is left. */
 function takeAll(prefix: string, excludeFirst = 0, excludeLast = 0): { taken: string[]; exhausted: bigint } {
-  const world = fakeWorld();
-  newLink(world.node, world.node, { name: "mv_red", flags: 1 }, "02:00:5e:00:00:01");
-  using kernel = rtnetlink(world.host().netlink());
+  using node = ready();
   const pool = { prefix: cidr(prefix), excludeFirst, excludeLast };
   const taken: string[] = [];
   for (;;) {
-    const ip: Ip | { exhausted: bigint } = pick(world, kernel, pool, new Set());
+    const ip: Ip | { exhausted: bigint } = pick(node, pool, new Set());
     if ("exhausted" in ip) {
-      const { taken: used, size } = usage(kernel, pool);
+      const { taken: used, size } = usage(node, pool);
       deepEqual([used, size], [ip.exhausted, ip.exhausted]);
       return { taken: taken.sort(), exhausted: ip.exhausted };
     }
     const text = formatIp(ip);
     equal(taken.includes(text), false, `${text} was given out twice`);
     taken.push(text);
-    route(world.node, 2, `${text}/${ip.version === 4 ? 32 : 128}`, { protocol: 192 });
+    addRoute(node, `${text}/${hostPrefix(ip).length}`);
   }
 }
 
@@ -83,11 +86,10 @@ Deno.test("pick(): all addresses of a prefix are given out, each once, then it i
 });
 
 Deno.test("pick(): of a large prefix any part is drawn, and addresses to avoid are not", () => {
-  const world = fakeWorld();
-  using kernel = rtnetlink(world.host().netlink());
+  using node = ready();
   const drawn = (prefix: string) =>
     Array.from({ length: 32 }, () => {
-      const ip = pick(world, kernel, { prefix: cidr(prefix), excludeFirst: 0, excludeLast: 0 }, new Set());
+      const ip = pick(node, { prefix: cidr(prefix), excludeFirst: 0, excludeLast: 0 }, new Set());
       return "exhausted" in ip ? -1n : ip.value;
     });
   for (const prefix of ["fd00:97:1::/64", "fd00:97:1::/48", "10.0.0.0/8"]) {
@@ -99,15 +101,26 @@ Deno.test("pick(): of a large prefix any part is drawn, and addresses to avoid a
   }
   const pool = { prefix: cidr("10.97.1.8/30"), excludeFirst: 0, excludeLast: 0 };
   const other = cidr("10.97.1.9/32").ip.value;
-  const ip = pick(world, kernel, pool, new Set([other]));
+  const ip = pick(node, pool, new Set([other]));
   equal("exhausted" in ip ? "" : formatIp(ip), "10.97.1.10");
 });
 
 Deno.test("usage(): a large prefix is counted by its host routes, other routes do not count", () => {
-  const world = fakeWorld();
-  newLink(world.node, world.node, { name: "mv_red", flags: 1 }, "02:00:5e:00:00:01");
-  for (const text of ["10.1.2.3/32", "10.200.0.1/32", "10.3.0.0/16", "11.0.0.1/32"]) route(world.node, 2, text);
-  using kernel = rtnetlink(world.host().netlink());
-  const { taken, size } = usage(kernel, { prefix: cidr("10.0.0.0/8"), excludeFirst: 0, excludeLast: 0 });
+  using node = ready();
+  for (const text of ["10.1.2.3/32", "10.200.0.1/32", "10.3.0.0/16", "11.0.0.1/32"]) addRoute(node, text);
+  const { taken, size } = usage(node, { prefix: cidr("10.0.0.0/8"), excludeFirst: 0, excludeLast: 0 });
   deepEqual([taken, size], [2n, (1n << 24n) - 2n]);
+});
+
+Deno.test("isTaken(): a host route takes an address, a route to more than it does not", () => {
+  using node = ready();
+  addRoute(node, "10.97.1.0/24");
+  addRoute(node, "10.97.1.5/32");
+  addRoute(node, "fd00::5/128");
+  deepEqual(["10.97.1.5", "10.97.1.6", "fd00::5", "fd00::6"].map((text) => isTaken(node, ip(text))), [
+    true,
+    false,
+    true,
+    false,
+  ]);
 });
