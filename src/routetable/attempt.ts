@@ -2,7 +2,7 @@
 import { CniError, Code } from "../cni/error.ts";
 import { bits, type Cidr, formatCidr, formatIp, type Ip } from "../ip.ts";
 import type { Kernel } from "../netlink/kernel.ts";
-import { RT_TABLE_LOCAL } from "../netlink/route.ts";
+import { RTN_LOCAL } from "../netlink/route.ts";
 import type { Node } from "../state/node.ts";
 import type { Claim, Claims } from "./claims.ts";
 import type { ClaimConfig } from "./config.ts";
@@ -100,5 +100,5 @@ async function claimAddress(claiming: Claiming, ip: Ip): Promise<Claim | string>
 function lossOf(kernel: Kernel, { ip, index }: Claim): string | undefined {
   const found = kernel.lookup(ip);
   if (found?.length !== bits(ip.version)) return "its route was removed by somebody else";
-  return found.oif === index || found.table === RT_TABLE_LOCAL ? undefined : "a route of another node leads to it";
+  return found.oif === index || found.type === RTN_LOCAL ? undefined : "a route of another node leads to it";
 }

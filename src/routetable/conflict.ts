@@ -4,7 +4,7 @@ import { KernelError } from "../errno.ts";
 import { bits, contains, formatIp, type Ip, sameIp } from "../ip.ts";
 import { ownAddress } from "../netlink/address.ts";
 import { type Kernel, openKernel } from "../netlink/kernel.ts";
-import { type RouteMessage, RT_TABLE_LOCAL } from "../netlink/route.ts";
+import { type RouteMessage, RTN_LOCAL } from "../netlink/route.ts";
 import type { Node } from "../state/node.ts";
 import { askDomain, type ClaimDevice } from "./domain.ts";
 
@@ -48,7 +48,7 @@ export async function checkClaim(node: Node, held: Held): Promise<void> {
 function isInstalled(kernel: Kernel, { device, ip }: Held): boolean {
   const found = kernel.lookup(ip);
   if (found?.length !== bits(ip.version)) return false;
-  return found.oif === device.index || found.table === RT_TABLE_LOCAL ||
+  return found.oif === device.index || found.type === RTN_LOCAL ||
     kernel.lookup(ip, device.index)?.length === bits(ip.version);
 }
 
@@ -71,7 +71,7 @@ function foreignRoute(kernel: Kernel, { device, ip }: Held): RouteMessage | unde
   const underlay = parent === undefined ? undefined : kernel.link(parent)?.info?.vxlan?.link;
   for (const oif of [undefined, underlay]) {
     const found = kernel.lookup(ip, oif);
-    const isExact = found?.length === bits(ip.version) && found.table !== RT_TABLE_LOCAL;
+    const isExact = found?.length === bits(ip.version) && found.type !== RTN_LOCAL;
     if (found !== undefined && isExact && found.oif !== device.index) return found;
   }
   return undefined;
