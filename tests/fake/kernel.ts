@@ -9,26 +9,16 @@ import { decode, encode } from "../../src/bytes.ts";
 import { address } from "../../src/netlink/address.ts";
 import { type Link, link } from "../../src/netlink/link.ts";
 import { neighbour } from "../../src/netlink/neighbour.ts";
-import { route, type RouteMessage } from "../../src/netlink/route.ts";
+import { route } from "../../src/netlink/route.ts";
 import { rule } from "../../src/netlink/rule.ts";
 import { decodeMessages, encodeMessage, type Message } from "../../src/netlink/message.ts";
 import type { Socket } from "../../src/world.ts";
 import { announcement } from "./frames.ts";
-import {
-  type FakeLink,
-  linkByIndex,
-  lookup,
-  newAddress,
-  newLink,
-  newRoute,
-  newRule,
-  no,
-  removeAddress,
-  removeLink,
-  removeRoute,
-  removeRule,
-  type Space,
-} from "./space.ts";
+import { newAddress, removeAddress } from "./addresses.ts";
+import { newLink, removeLink } from "./links.ts";
+import { dumpRoutes, lookup, newRoute, removeRoute } from "./routes.ts";
+import { newRule, removeRule } from "./rules.ts";
+import { type FakeLink, linkByIndex, no, type Space } from "./space.ts";
 
 export interface FakeKernel {
   /** The namespace of this path; made when there is none yet. */
@@ -51,7 +41,7 @@ const NLM_F_MULTI = 2;
 const NLM_F_DUMP = 0x300;
 const NLM_F_CAPPED_TLVS = 0x300;
 const RTNLGRP = { 7: 2, 11: 10 } as Readonly<Record<number, number>>;
-const RULES = [[0, 255], [32766, 254], [32767, 253]] as const;
+const RULES = [[2, 0, 255], [2, 32766, 254], [2, 32767, 253], [10, 0, 255], [10, 32766, 254]] as const;
 
 export function fakeKernel(): FakeKernel {
   const spaces = new Map<string, Space>();
@@ -63,12 +53,14 @@ export function fakeKernel(): FakeKernel {
     const space: Space = {
       name,
       fd: 100 + spaces.size,
-      links: [{ index: 1, name: "lo", kind: "", mac: "00:00:00:00:00:00", mtu: 65536, txqlen: 1000, up: true }],
+      links: [{ index: 1, name: "lo", kind: "", mac: "00:00:00:00:00:00", mtu: 65536, txqlen: 1000, up: false }],
+      lastIndex: 1,
       addresses: [],
       routes: [],
-      rules: [2, 10].flatMap((family) =>
-        RULES.map(([priority, table]) => ({ family, priority, table, action: 1, toLength: 0, fromLength: 0 }))
-      ),
+      rules: RULES.map(([family, priority, table]) => ({
+        ...{ family, priority, table, action: 1, toLength: 0, fromLength: 0 },
+      })),
+      split: false,
       sysctls: new Map(),
       frames: [],
       changed(added, changed) {
@@ -159,7 +151,8 @@ export function fakeKernel(): FakeKernel {
         return nothing(removeRoute(space, decode(route, payload)));
       case 26: {
         const wanted = decode(route, payload);
-        if (!isDump && wanted.to !== undefined) return [encode(route, lookup(space, wanted.to, wanted.oif))];
+        const { to, oif, flags } = wanted;
+        if (!isDump && to !== undefined) return [encode(route, lookup(space, to, oif, flags))];
         return dumpRoutes(space, wanted).map((one) => encode(route, one));
       }
       case 28: {
@@ -222,13 +215,4 @@ function asMessage({ index, name, kind, mac, mtu, txqlen, up, parent, vxlan }: F
   };
   const flags = (up ? 1 : 0) | (name === "lo" ? 8 : 0);
   return { index, name, mac, mtu, txqlen, flags, ...(parent === undefined ? {} : { link: parent.index }), ...info };
-}
-
-/** Without a table: of all; a table that nobody has used yet does not exist. */
-function dumpRoutes(space: Space, { family, table, oif, protocol = 0 }: RouteMessage): RouteMessage[] {
-  const inTable = space.routes.filter((one) => table === undefined || one.table === table);
-  if (inTable.length === 0 && table !== undefined && table < 253) throw no(2);
-  return inTable.filter((one) =>
-    one.family === family && (oif === undefined || one.oif === oif) && (protocol === 0 || one.protocol === protocol)
-  );
 }
