@@ -55,12 +55,12 @@ export function openKernel(netns: Netns, log?: (line: string) => void, name = ne
         value: { extMask: WITHOUT_STATISTICS },
       })).map((reply) => decode(link, reply)),
     addresses: (index) =>
-      ask(request("list addresses", address, { type: RTM_ADDR.get, flags: NLM_F_DUMP, value: { index } }))
+      ask(request("list addresses", address, { type: RTM_ADDR.get, flags: NLM_F_DUMP, value: { index } }), ENODEV)
         .map((reply) => decode(address, reply)),
     routes(version, filter) {
       const value = { family: addressFamily(version), ...filter };
-      // A table that nobody has used yet does not exist.
-      return ask(request("list routes", route, { type: RTM_ROUTE.get, flags: NLM_F_DUMP, value }), ENOENT)
+      // A table that nobody has used yet does not exist; a device that is gone has none.
+      return ask(request("list routes", route, { type: RTM_ROUTE.get, flags: NLM_F_DUMP, value }), ENOENT, ENODEV)
         .map((reply) => decode(route, reply));
     },
     lookup(to, oif) {

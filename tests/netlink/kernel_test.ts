@@ -26,9 +26,9 @@ const ASKED: [question: (kernel: Kernel) => unknown, missing: number[], nothing:
   [(kernel) => kernel.link("none"), [ENODEV], undefined],
   [(kernel) => kernel.link(9), [ENODEV], undefined],
   [(kernel) => kernel.lookup(ip("10.97.1.5")), [ENETUNREACH, EHOSTUNREACH, ESRCH], undefined],
-  [(kernel) => kernel.routes(4, { table: 192 }), [ENOENT], []],
+  [(kernel) => kernel.routes(4, { table: 192 }), [ENOENT, ENODEV], []],
   [(kernel) => kernel.links(), [], []],
-  [(kernel) => kernel.addresses(9), [], []],
+  [(kernel) => kernel.addresses(9), [ENODEV], []],
   [(kernel) => kernel.rules(6), [], []],
 ];
 
