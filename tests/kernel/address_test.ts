@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { addAddress, deleteAddress } from "../../src/netlink/rtnetlink.ts";
 import { formatIp } from "../../src/ip.ts";
-import { inspect } from "../../src/state/object.ts";
-import { cidr, Room } from "./room.ts";
+import { delAddress, newAddress } from "../../src/netlink/address.ts";
+import { create, remove } from "../../src/state/apply.ts";
+import type { AddressObject } from "../../src/state/address.ts";
+import { cidr } from "../lib/parsed.ts";
+import { Room } from "./room.ts";
 
 interface Addressed {
   addr_info: {
@@ -24,10 +26,15 @@ const CASES: [text: string, broadcast: string | undefined][] = [
   ["fd00:98::5/127", undefined],
 ];
 
+function onUl0(text: string): AddressObject {
+  return { kind: "address", in: "node", device: { name: "ul0" }, address: cidr(text) };
+}
+
 Deno.test("addresses are for ip what they are for us, without duplicate address detection", async () => {
   await using room = await Room.make();
   const index = room.index("ul0");
-  for (const [text] of CASES) room.kernel.execute(addAddress(index, cidr(text), "ul0"));
+  const placed = (text: string) => ({ cidr: cidr(text), index, device: "ul0" });
+  for (const [text] of CASES) room.kernel.execute(newAddress(placed(text)));
   const [ul0] = await room.host.ip<Addressed>("addr show dev ul0 scope global");
   // ip leaves an empty object for each address that its filter passes over.
   const shown = (ul0?.addr_info ?? []).filter(({ local }) => local !== undefined);
@@ -38,19 +45,15 @@ Deno.test("addresses are for ip what they are for us, without duplicate address 
     assert.equal(one.nodad === true, one.family === "inet6", one.local);
   }
   assert.throws(
-    () => room.kernel.execute(addAddress(index, cidr("10.97.1.5/24"), "ul0")),
+    () => room.kernel.execute(newAddress(placed("10.97.1.5/24"))),
     /10\.97\.1\.5\/24 to "ul0": EEXIST/,
   );
   for (const [text] of CASES) {
-    assert.deepEqual(inspect(room.kernel, { kind: "address", device: "ul0", address: cidr(text) }), {
-      state: "present",
-    });
-    room.kernel.execute(deleteAddress(index, cidr(text), "ul0"));
-    assert.deepEqual(inspect(room.kernel, { kind: "address", device: "ul0", address: cidr(text) }), {
-      state: "missing",
-    });
+    assert.equal(room.inspect(onUl0(text)).state, "present");
+    room.kernel.execute(delAddress(placed(text)));
+    assert.equal(room.inspect(onUl0(text)).state, "missing");
   }
-  assert.throws(() => room.kernel.execute(deleteAddress(index, cidr("10.97.1.5/24"), "ul0")), /EADDRNOTAVAIL/);
+  assert.throws(() => room.kernel.execute(delAddress(placed("10.97.1.5/24"))), /EADDRNOTAVAIL/);
 });
 
 Deno.test("addresses that ip added are read, those of one link only", async () => {
@@ -60,12 +63,53 @@ Deno.test("addresses that ip added are read, those of one link only", async () =
   const read = room.kernel.addresses(room.index("ul0")).filter(({ scope }) => scope === 0)
     .map(({ local, address, length }) => `${formatIp((local ?? address)!)}/${length}`);
   assert.deepEqual(read.sort(), CASES.map(([text]) => text).sort());
-  assert.deepEqual(
-    inspect(room.kernel, { kind: "address", device: "ul0", address: cidr("10.97.1.5/25") }).state,
-    "missing",
+  assert.equal(room.inspect(onUl0("10.97.1.5/24")).state, "present");
+  assert.equal(room.inspect(onUl0("10.97.1.5/25")).state, "missing");
+  assert.equal(room.inspect({ ...onUl0("10.97.1.5/24"), device: { name: "none" } }).state, "missing");
+});
+
+/** What `ip` shows of an address. */
+async function shown(room: Room, device: string, netns?: string): Promise<string[]> {
+  const [link] = await room.host.ip<Addressed>(`addr show dev ${device} scope global`, netns);
+  return (link?.addr_info ?? []).filter(({ local }) => local !== undefined).map(({ local, prefixlen }) =>
+    `${local}/${prefixlen}`
   );
-  assert.deepEqual(
-    inspect(room.kernel, { kind: "address", device: "none", address: cidr("10.97.1.5/24") }).state,
-    "missing",
-  );
+}
+
+Deno.test("an address is put, found and taken away, here and in a container; what is gone already is fine", async () => {
+  await using room = await Room.make();
+  using container = await room.container("c1");
+  await room.ip("-n c1 link add eth0 up type veth peer name eth1");
+  const kernels = { node: room.kernel, container };
+  const inside: AddressObject = { ...onUl0("fd00:97::5/64"), in: "container", device: { name: "eth0" } };
+  await using undo = new AsyncDisposableStack();
+  create(kernels, [onUl0("10.97.1.5/24"), inside], undo);
+  assert.deepEqual([await shown(room, "ul0"), await shown(room, "eth0", "c1")], [["10.97.1.5/24"], ["fd00:97::5/64"]]);
+  remove(kernels, [onUl0("10.97.1.5/24"), inside]);
+  assert.deepEqual([await shown(room, "ul0"), await shown(room, "eth0", "c1")], [[], []]);
+  remove(kernels, [onUl0("10.97.1.5/24"), inside, { ...inside, device: { name: "none" } }]);
+});
+
+Deno.test("a bare address has no route to its prefix, and is never chosen as a source", async () => {
+  await using room = await Room.make();
+  const bare: AddressObject = { ...onUl0("fd00:97::5/64"), bare: true };
+  create({ node: room.kernel }, [bare], new AsyncDisposableStack());
+  assert.equal(room.inspect(bare).state, "present");
+  const text = await room.host.must(["ip", "-6", "addr", "show", "dev", "ul0", "scope", "global"]);
+  assert.match(text, /inet6 fd00:97::5\/64 scope global (?=.*nodad)(?=.*deprecated)(?=.*noprefixroute)/);
+  assert.equal(await room.host.must(["ip", "-6", "route", "show", "fd00:97::/64"]), "");
+});
+
+Deno.test("an address on a device that is gone is missing; a device of the same name is another", async () => {
+  await using room = await Room.make();
+  const device = { name: "ul0", index: room.index("ul0") };
+  const held: AddressObject = { ...onUl0("10.97.1.5/24"), device };
+  create({ node: room.kernel }, [held], new AsyncDisposableStack());
+  await room.ip("link del ul0");
+  assert.equal(room.inspect(held).state, "missing");
+  await room.ip("link add ul0 type veth peer name wire");
+  await room.ip("addr add 10.97.1.5/24 dev ul0");
+  assert.equal(room.inspect(held).state, "missing");
+  remove({ node: room.kernel }, [held]);
+  assert.deepEqual(await shown(room, "ul0"), ["10.97.1.5/24"], "the other device keeps its own");
 });

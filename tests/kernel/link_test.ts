@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { EEXIST, failedWith } from "../../src/errno.ts";
-import { deleteLink, setLink } from "../../src/netlink/rtnetlink.ts";
-import { openNetns } from "../../src/system/netns.ts";
+import { delLink } from "../../src/netlink/link.ts";
 import { create, remove } from "../../src/state/apply.ts";
-import { inspect, type LinkObject } from "../../src/state/object.ts";
-import { ip, Room } from "./room.ts";
+import { linkKind, type LinkObject } from "../../src/state/link.ts";
+import { ip } from "../lib/parsed.ts";
+import { Room } from "./room.ts";
 
 interface Link {
   ifname: string;
@@ -20,6 +20,7 @@ interface Link {
 function wanted(device: number): LinkObject {
   return {
     kind: "link",
+    in: "node",
     name: "vx_k",
     mac: "02:00:5e:10:00:01",
     mtu: 1400,
@@ -49,8 +50,8 @@ Deno.test("a vxlan and a macvlan on it are for ip what they are for us", async (
   await using room = await Room.make();
   await using undo = new AsyncDisposableStack();
   const vxlan = wanted(room.index("ul0"));
-  const macvlan: LinkObject = { kind: "link", name: "mv_k", macvlanOn: "vx_k", mtu: 1390 };
-  create(room.kernel, [vxlan, macvlan], undo);
+  const macvlan: LinkObject = { kind: "link", in: "node", name: "mv_k", on: { name: "vx_k" }, mtu: 1390 };
+  create({ node: room.kernel }, [vxlan, macvlan], undo);
   const [vx] = await room.host.ip<Link>("link show vx_k");
   assert.deepEqual([vx?.mtu, vx?.txqlen, vx?.address], [1400, 77, "02:00:5e:10:00:01"]);
   assert.ok(vx?.flags.includes("UP"));
@@ -74,7 +75,7 @@ Deno.test("a vxlan and a macvlan on it are for ip what they are for us", async (
     "macvlan",
     "bridge",
   ]);
-  for (const object of [vxlan, macvlan]) assert.deepEqual(inspect(room.kernel, object), { state: "present" });
+  for (const object of [vxlan, macvlan]) assert.deepEqual(room.inspect(object), { state: "present" });
   await undo.disposeAsync();
   assert.deepEqual((await room.host.ip<Link>("link")).map(({ ifname }) => ifname), ["lo", "wire", "ul0"]);
 });
@@ -114,7 +115,7 @@ Deno.test("links that ip made are read as they are", async () => {
 Deno.test("each difference between a link and what is wanted is named", async () => {
   await using room = await Room.make();
   await room.ip("link add vx_k type vxlan id 4243 group 239.1.1.8 dev ul0 dstport 4791");
-  const found = inspect(room.kernel, wanted(room.index("ul0")));
+  const found = room.inspect(wanted(room.index("ul0")));
   assert.equal(found.state, "different");
   const properties = found.state === "different" ? found.differences.map(({ property }) => property) : [];
   for (
@@ -127,42 +128,74 @@ Deno.test("each difference between a link and what is wanted is named", async ()
 
 Deno.test("a link is made in another namespace under its final name, and its own parent stays known", async () => {
   await using room = await Room.make();
-  await room.host.container("c1");
+  using container = await room.container("c1");
   await room.ip("link add vx_k type vxlan id 1 dev ul0 dstport 4789");
-  using inner = openNetns(`/proc/${room.host.pid}/root/run/netns/c1`);
+  const kernels = { node: room.kernel, container };
   await using undo = new AsyncDisposableStack();
-  const link: LinkObject = {
-    kind: "link",
-    name: "eth0",
-    macvlanOn: "vx_k",
-    netnsFd: inner.fd,
-    mac: "02:00:5e:10:00:02",
-    mtu: 1234,
-  };
-  create(room.kernel, [link], undo);
+  const on = { name: "vx_k", index: room.index("vx_k") };
+  const link: LinkObject = { kind: "link", in: "container", name: "eth0", on, mac: "02:00:5e:10:00:02", mtu: 1234 };
+  create(kernels, [link], undo);
   const [eth] = await room.host.ip<Link>("link show eth0", "c1");
   assert.deepEqual([eth?.mtu, eth?.address, eth?.flags.includes("UP")], [1234, "02:00:5e:10:00:02", true]);
   assert.equal(room.kernel.link("eth0"), undefined);
-  assert.throws(() => create(room.kernel, [link], undo), (error) => failedWith(error, EEXIST));
+  const inspected = (object: LinkObject) => linkKind.inspect(container, object).state;
+  assert.equal(inspected(link), "present");
+  assert.equal(inspected({ ...link, on: { ...on, index: 99 } }), "different", "on another parent");
+  assert.throws(() => create(kernels, [link], undo), (error) => failedWith(error, EEXIST));
+  remove(kernels, [link]);
+  assert.equal(inspected(link), "missing");
+  assert.deepEqual((await room.host.ip<Link>("link", "c1")).map(({ ifname }) => ifname), ["lo"]);
 });
 
-Deno.test("links are changed and removed", async () => {
+Deno.test("links are removed; what is gone already is fine, and another link of the name stays", async () => {
   await using room = await Room.make();
   await room.ip("link add vx_k type vxlan id 1 dev ul0 dstport 4789");
   const index = room.index("vx_k");
-  room.kernel.execute(setLink("vx_k", { index, mtu: 1300, flags: 1, change: 1, mac: "02:00:5e:10:00:03" }));
-  const [vx] = await room.host.ip<Link>("link show vx_k");
-  assert.deepEqual([vx?.mtu, vx?.address, vx?.flags.includes("UP")], [1300, "02:00:5e:10:00:03", true]);
-  room.kernel.execute(deleteLink("vx_k", index));
-  assert.throws(() => room.kernel.execute(deleteLink("vx_k", index)), /delete link "vx_k": ENODEV/);
-  // What is gone already is fine for remove().
-  remove(room.kernel, [{ kind: "link", name: "vx_k" }]);
+  room.kernel.execute(delLink("vx_k", index));
+  assert.throws(() => room.kernel.execute(delLink("vx_k", index)), /delete link "vx_k": ENODEV/);
+  const link: LinkObject = { kind: "link", in: "node", name: "vx_k" };
+  remove({ node: room.kernel }, [link, { ...link, index }]);
   assert.equal(room.kernel.link("vx_k"), undefined);
+  await room.ip("link add vx_k type vxlan id 1 dev ul0 dstport 4789");
+  remove({ node: room.kernel }, [{ ...link, index }]);
+  assert.equal(room.kernel.link("vx_k")?.name, "vx_k");
+  assert.equal(room.inspect({ ...link, index }).state, "missing");
 });
 
-Deno.test("the kernel's own words come with its errors", async () => {
+Deno.test("a macvlan on another link than the wanted one differs, also when the wanted one is not there", async () => {
   await using room = await Room.make();
-  await using undo = new AsyncDisposableStack();
-  const wrong: LinkObject = { kind: "link", name: "vx_k", vxlan: { id: 1, portRange: { low: 5, high: 4 } } };
-  assert.throws(() => create(room.kernel, [wrong], undo), /Cannot create link "vx_k": EINVAL.*: .+/);
+  await room.ip("link add vx_k up type vxlan id 1 dev ul0 dstport 4789");
+  await room.ip("link add mv_k link ul0 up type macvlan mode bridge");
+  const macvlan = (on: string): LinkObject => ({ kind: "link", in: "node", name: "mv_k", on: { name: on } });
+  assert.equal(room.inspect(macvlan("ul0")).state, "present");
+  for (const on of ["vx_k", "none"]) {
+    const found = room.inspect(macvlan(on));
+    assert.deepEqual(found.state === "different" && found.differences.map(({ property }) => property), ["parent"], on);
+  }
+});
+
+Deno.test("the attribute that the kernel refuses is named, beside the kernel's own words", async () => {
+  await using room = await Room.make();
+  const refused = (vxlan: LinkObject["vxlan"], changes: Partial<LinkObject> = {}) => {
+    const wrong: LinkObject = { kind: "link", in: "node", name: "vx_k", vxlan, ...changes };
+    try {
+      create({ node: room.kernel }, [wrong], new AsyncDisposableStack());
+    } catch (error) {
+      return error instanceof Error ? error.message : error;
+    }
+  };
+  const words = 'Cannot create link "vx_k": EINVAL (invalid argument)';
+  assert.equal(
+    refused({ id: 1, portRange: { low: 5, high: 4 } }),
+    `${words}: info.vxlan.portRange: Invalid source port range`,
+  );
+  assert.equal(
+    refused({ id: 1 << 24 }),
+    'Cannot create link "vx_k": ERANGE (numerical result out of range): info.vxlan.id: VXLAN ID must be lower than 16777216',
+  );
+  // A refusal of no attribute in particular.
+  assert.equal(
+    refused({ id: 1, group: ip("239.1.1.1") }),
+    `${words}: Local interface required for multicast remote destination`,
+  );
 });

@@ -1,13 +1,19 @@
 /** A host to be changed by our verbs and by `ip` in turn, seen from this process through its namespace's path. */
-import { parseCidr, parseIp } from "../../src/ip.ts";
-import type { Cidr, Ip } from "../../src/ip.ts";
-import { type Rtnetlink, rtnetlink } from "../../src/netlink/rtnetlink.ts";
+import { type Kernel, openKernel } from "../../src/netlink/kernel.ts";
+import type { Finding } from "../../src/state/kind.ts";
+import { kindOf, type NetObject } from "../../src/state/objects.ts";
 import { openNetns } from "../../src/system/netns.ts";
 import type { Netns } from "../../src/world.ts";
 import { Host } from "../lib/host.ts";
 
 export class Room implements AsyncDisposable {
-  private constructor(readonly host: Host, readonly netns: Netns, readonly kernel: Rtnetlink) {}
+  readonly netns: Netns;
+  readonly kernel: Kernel;
+
+  private constructor(readonly host: Host) {
+    this.netns = openNetns(`/proc/${host.pid}/ns/net`);
+    this.kernel = openKernel(this.netns);
+  }
 
   /** A veth pair `ul0`, `wire`, both up. */
   static async make(): Promise<Room> {
@@ -17,8 +23,7 @@ export class Room implements AsyncDisposable {
       "-c",
       "ip link add ul0 type veth peer name wire && ip link set ul0 up && ip link set wire up",
     ]);
-    const netns = openNetns(`/proc/${host.pid}/ns/net`);
-    return new Room(host, netns, rtnetlink(netns.netlink()));
+    return new Room(host);
   }
 
   /** Runs `ip` with the words of a line. */
@@ -32,21 +37,24 @@ export class Room implements AsyncDisposable {
     return index;
   }
 
+  /** What the kernel has of an object. */
+  inspect(object: NetObject): Finding {
+    return kindOf(object).inspect(this.kernel, object);
+  }
+
+  /** Makes an empty namespace beside the host's, opened. */
+  async container(name: string): Promise<Kernel> {
+    await this.host.container(name);
+    return openKernel(openNetns(this.path(name)));
+  }
+
+  /** Where the namespace of a container is for this process. */
+  path(name: string): string {
+    return `/proc/${this.host.pid}/root/run/netns/${name}`;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.kernel[Symbol.dispose]();
-    this.netns[Symbol.dispose]();
     await this.host[Symbol.asyncDispose]();
   }
-}
-
-export function ip(text: string): Ip {
-  const parsed = parseIp(text);
-  if (parsed === undefined) throw new TypeError(`Cannot parse "${text}"`);
-  return parsed;
-}
-
-export function cidr(text: string): Cidr {
-  const parsed = parseCidr(text);
-  if (parsed === undefined) throw new TypeError(`Cannot parse "${text}"`);
-  return parsed;
 }
