@@ -7,6 +7,7 @@
 import { bits, type Cidr, contains, type Ip, type IpVersion, sameIp } from "../ip.ts";
 import type { Kernel } from "../netlink/kernel.ts";
 import { create, remove } from "../state/apply.ts";
+import { failures } from "../state/failures.ts";
 import { reason } from "../text.ts";
 import type { Store } from "../world.ts";
 import { claimAny, type Claiming } from "./attempt.ts";
@@ -86,7 +87,7 @@ function keepReserved({ kernel, claims }: Pick<Claiming, "kernel" | "claims">, c
   }
 }
 
-/** Gives claims back: with `reserve` they fill up the reservations, whose routes have spread already. The last claim of a device but its own (the gateway's) takes the reservations with it. */
+/** Gives claims back: with `reserve` they fill up the reservations, whose routes have spread already. The last claim of a device but its own (the gateway's) takes the reservations with it. Goes on after an error and throws all of them at the end. */
 export function giveBack(
   { kernel, store, claims }: Pick<Claiming, "kernel" | "store" | "claims">,
   given: readonly Claim[],
@@ -94,18 +95,22 @@ export function giveBack(
 ): void {
   const owners = new Set(given.map(({ owner }) => owner));
   const devices = new Map(given.map(({ device: name, index }) => [name, { name, index }]));
+  const failed = failures();
   for (const device of devices.values()) {
     const isUsed = hasOthers(claims, device.name, owners);
     for (const claim of given.filter((one) => one.device === device.name)) {
-      const keep = isUsed && claim.metric === routeMetric && !isGateway(claim.owner) &&
-        reservations(claims, device, claim.ip.version).length < reserve && kernel.link(claim.index) !== undefined;
-      if (keep) keepReserved({ kernel, claims }, claim);
-      else claims.release(claim);
+      failed.attempt(() => {
+        const keep = isUsed && claim.metric === routeMetric && !isGateway(claim.owner) &&
+          reservations(claims, device, claim.ip.version).length < reserve && kernel.link(claim.index) !== undefined;
+        if (keep) keepReserved({ kernel, claims }, claim);
+        else claims.release(claim);
+      });
     }
     if (isUsed) continue;
-    for (const one of claims.of(RESERVED)) if (one.device === device.name) claims.release(one);
+    for (const one of claims.of(RESERVED)) if (one.device === device.name) failed.attempt(() => claims.release(one));
     for (const version of [4, 6] as const) removeLock(store, lockOf(device.name, version));
   }
+  failed.end();
 }
 
 /** Held by whoever fills up the reservations of a device. */
