@@ -54,26 +54,28 @@ function isOursAlone(kernel: Kernel, { ip, index, metric }: Claim): boolean {
   return found?.length === bits(ip.version) && found.oif === index && found.priority === metric;
 }
 
-/** Claims addresses in advance up to `reserve`; that none is left is no failure of the ADD. */
+/** Claims addresses in advance up to `reserve`; that it cannot is no failure of the ADD. */
 export async function fillReservations(claiming: Claiming, prefix: Cidr): Promise<void> {
   const { world, store, claims, config: { reserve }, device } = claiming;
   const { version } = prefix.ip;
   if (reserve === 0) return;
-  // One at a time fills up: ADDs that come together would each see the same gap.
-  using lock = store.tryLock(lockOf(device.name, version), true);
-  if (lock === undefined) return;
-  // What still spreads was left by a process that died: it had the lock.
-  for (const claim of claims.of(RESERVING)) {
-    if (claim.device === device.name && claim.ip.version === version) claims.release(claim);
-  }
-  const missing = reserve - reservations(claims, device, version).length;
-  await Promise.all(Array.from({ length: Math.max(0, missing) }, async () => {
-    try {
-      keepReserved(claiming, await claimAny({ ...claiming, owner: RESERVING }, prefix));
-    } catch (error) {
-      world.log?.(`reservation in advance: ${reason(error)}`);
+  const tell = (error: unknown) => world.log?.(`reservation in advance: ${reason(error)}`);
+  try {
+    // One at a time fills up: ADDs that come together would each see the same gap.
+    using lock = store.tryLock(lockOf(device.name, version), true);
+    if (lock === undefined) return;
+    // What still spreads was left by a process that died: it had the lock.
+    for (const claim of claims.of(RESERVING)) {
+      if (claim.device === device.name && claim.ip.version === version) claims.release(claim);
     }
-  }));
+    const missing = reserve - reservations(claims, device, version).length;
+    const claimed = Array.from({ length: Math.max(0, missing) }, async () => {
+      keepReserved(claiming, await claimAny({ ...claiming, owner: RESERVING }, prefix));
+    });
+    for (const one of await Promise.allSettled(claimed)) if (one.status === "rejected") tell(one.reason);
+  } catch (error) {
+    tell(error);
+  }
 }
 
 /** Makes a claim a reservation: this node answers for it from now on. */
