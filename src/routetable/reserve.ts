@@ -9,7 +9,6 @@ import type { Kernel } from "../netlink/kernel.ts";
 import { create, remove } from "../state/apply.ts";
 import { failures } from "../state/failures.ts";
 import { reason } from "../text.ts";
-import type { Store } from "../world.ts";
 import { claimAny, type Claiming } from "./attempt.ts";
 import { type Claim, type Claims, defence, isGateway, RESERVED, RESERVING } from "./claims.ts";
 import type { ClaimSettings } from "./config.ts";
@@ -64,10 +63,7 @@ export async function fillReservations(claiming: Claiming, prefix: Cidr): Promis
     // One at a time fills up: ADDs that come together would each see the same gap.
     using lock = store.tryLock(lockOf(device.name, version), true);
     if (lock === undefined) return;
-    // What still spreads was left by a process that died: it had the lock.
-    for (const claim of claims.of(RESERVING)) {
-      if (claim.device === device.name && claim.ip.version === version) claims.release(claim);
-    }
+    releaseSpreading(claims, device.name, version);
     const missing = reserve - reservations(claims, device, version).length;
     const claimed = Array.from({ length: Math.max(0, missing) }, async () => {
       keepReserved(claiming, await claimAny({ ...claiming, owner: RESERVING }, prefix));
@@ -75,6 +71,13 @@ export async function fillReservations(claiming: Claiming, prefix: Cidr): Promis
     for (const one of await Promise.allSettled(claimed)) if (one.status === "rejected") tell(one.reason);
   } catch (error) {
     tell(error);
+  }
+}
+
+/** With the lock in hand: what still spreads was left by a process that died. */
+function releaseSpreading(claims: Claims, device: string, version: IpVersion): void {
+  for (const claim of claims.of(RESERVING)) {
+    if (claim.device === device && claim.ip.version === version) claims.release(claim);
   }
 }
 
@@ -110,7 +113,12 @@ export function giveBack(
     }
     if (isUsed) continue;
     for (const one of claims.of(RESERVED)) if (one.device === device.name) failed.attempt(() => claims.release(one));
-    for (const version of [4, 6] as const) removeLock(store, lockOf(device.name, version));
+    for (const version of [4, 6] as const) {
+      using lock = store.tryLock(lockOf(device.name, version), false);
+      if (lock === undefined) continue;
+      failed.attempt(() => releaseSpreading(claims, device.name, version));
+      store.remove(lockOf(device.name, version));
+    }
   }
   failed.end();
 }
@@ -118,12 +126,6 @@ export function giveBack(
 /** Held by whoever fills up the reservations of a device. */
 function lockOf(device: string, version: IpVersion): string {
   return `lock/reserve:${device}.${version}`;
-}
-
-/** Only its holder may remove a lock. */
-function removeLock(store: Store, name: string): void {
-  using lock = store.tryLock(name, false);
-  if (lock !== undefined) store.remove(name);
 }
 
 /** Whether another attachment holds an address on the device. */
