@@ -93,8 +93,9 @@ export async function releaseHost(call: Call, network: string): Promise<void> {
   if (!networks.has(name) || attachments.list(name).length > 0) return;
   const record = networks.read(name);
   const failed = failures();
-  if (record?.claimed === true) await failed.wait(() => releaseGateway(call, record));
+  // An address without its claim would be used by the next ADD, should this call die in between: the address goes first.
   failed.attempt(() => remove({ node: kernel }, recordedObjects(network, record)));
+  if (record?.claimed === true) await failed.wait(() => releaseGateway(call, record));
   if (!failed.some) {
     networks.forget(name);
     // Nobody waits for a gateway without an attachment, and whoever waits for the network looks again whether its lock still has its name.
