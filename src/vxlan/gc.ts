@@ -5,6 +5,7 @@ import { failures } from "../state/failures.ts";
 import { knownNetworks } from "./attachments.ts";
 import type { Call } from "./call.ts";
 import { readConfig } from "./config.ts";
+import { releaseHost } from "./host.ts";
 import { callIpam } from "./ipam.ts";
 import type { Network } from "./network.ts";
 import { recover, release } from "./release.ts";
@@ -28,6 +29,8 @@ export async function gc(call: Call): Promise<undefined> {
       });
     }
     await failed.wait(() => recover(call, network));
+    // A DEL that died after its last record left a node's side that nobody is attached to.
+    await failed.wait(() => releaseHost(call, network));
   }
   for (const network of onePerType(networks)) await failed.wait(() => gcIpam(call, network));
   failed.end();
