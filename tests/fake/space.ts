@@ -34,15 +34,15 @@ export interface Space {
   changed(added: boolean, route: RouteMessage): void;
 }
 
-export const LOCAL = 255;
-export const MAIN = 254;
+const LOCAL = 255;
+const MAIN = 254;
 
 /** The kernel's no. */
 export function no(errno: number, words = ""): KernelError {
   return new KernelError("do this", errno, { words });
 }
 
-export const cidrOf = (ip: Ip | undefined, length: number, family: number): Cidr => ({
+const cidrOf = (ip: Ip | undefined, length: number, family: number): Cidr => ({
   ip: ip ?? { version: family === 2 ? 4 : 6, value: 0n },
   length,
 });
@@ -105,11 +105,10 @@ export function removeLink(spaces: readonly Space[], space: Space, link: FakeLin
   removeRoutes(space, (route) => route.oif === link.index);
 }
 
-function removeRoutes(space: Space, which: (route: RouteMessage) => boolean): number {
+function removeRoutes(space: Space, which: (route: RouteMessage) => boolean): void {
   const gone = space.routes.filter(which);
   space.routes = space.routes.filter((route) => !which(route));
   for (const route of gone) space.changed(false, route);
-  return gone.length;
 }
 
 function insertRoute(space: Space, route: RouteMessage): void {
@@ -174,14 +173,16 @@ export function newRoute(space: Space, route: RouteMessage): void {
   insertRoute(space, { ...route, ...(metric === 0 ? {} : { priority: metric }) });
 }
 
+/** Of several that fit the one that is preferred goes. */
 export function removeRoute(space: Space, wanted: RouteMessage): void {
-  const removed = removeRoutes(
-    space,
-    (route) =>
+  const [first] = space.routes
+    .filter((route) =>
       sameRoute(route, wanted) && (!wanted.protocol || route.protocol === wanted.protocol) &&
-      (wanted.priority === undefined || metricOf(route) === wanted.priority),
-  );
-  if (removed === 0) throw no(3);
+      (wanted.priority === undefined || metricOf(route) === wanted.priority)
+    )
+    .sort((a, b) => metricOf(a) - metricOf(b));
+  if (first === undefined) throw no(3);
+  removeRoutes(space, (route) => route === first);
 }
 
 /** As RTM_F_FIB_MATCH: the route as it stands, of the local table first; rules with a source do not apply. */
