@@ -161,8 +161,8 @@ export function openClaims({ kernel, store, world: { warn } }: Node): Claims {
 
   function release(claim: Claim, isDefended = claim.owner === RESERVED): void {
     const name = nameOf(claim);
-    // What nobody on this node holds can be removed as well: its record was lost.
-    const mayRemove = ownsName(name, claim.ip) || !byAddress.has(formatIp(claim.ip));
+    // What nobody on this node is known to hold can be removed as well: its record was lost, or is broken.
+    const mayRemove = ownsName(name, claim.ip) || byAddress.read(formatIp(claim.ip)) === undefined;
     if (mayRemove && claim.index !== NO_DEVICE) {
       remove({ node: kernel }, [claimRoute(claim), ...(isDefended ? [defence(claim)] : [])]);
     }
@@ -171,6 +171,7 @@ export function openClaims({ kernel, store, world: { warn } }: Node): Claims {
 
   function forget(name: string, ip: Ip): void {
     if (ownsName(name, ip)) store.remove(byAddress.file(formatIp(ip)));
+    else if (byAddress.read(formatIp(ip)) === undefined) byAddress.forget(formatIp(ip));
     byOwner.forget(name);
   }
 }

@@ -7,8 +7,8 @@
 import { bits, type Cidr, contains, type Ip, type IpVersion, sameIp } from "../ip.ts";
 import type { Kernel } from "../netlink/kernel.ts";
 import { create, remove } from "../state/apply.ts";
+import { failures } from "../state/failures.ts";
 import { reason } from "../text.ts";
-import type { Store } from "../world.ts";
 import { claimAny, type Claiming } from "./attempt.ts";
 import { type Claim, type Claims, defence, isGateway, RESERVED, RESERVING } from "./claims.ts";
 import type { ClaimSettings } from "./config.ts";
@@ -53,26 +53,32 @@ function isOursAlone(kernel: Kernel, { ip, index, metric }: Claim): boolean {
   return found?.length === bits(ip.version) && found.oif === index && found.priority === metric;
 }
 
-/** Claims addresses in advance up to `reserve`; that none is left is no failure of the ADD. */
+/** Claims addresses in advance up to `reserve`; that it cannot is no failure of the ADD. */
 export async function fillReservations(claiming: Claiming, prefix: Cidr): Promise<void> {
   const { world, store, claims, config: { reserve }, device } = claiming;
   const { version } = prefix.ip;
   if (reserve === 0) return;
-  // One at a time fills up: ADDs that come together would each see the same gap.
-  using lock = store.tryLock(lockOf(device.name, version), true);
-  if (lock === undefined) return;
-  // What still spreads was left by a process that died: it had the lock.
-  for (const claim of claims.of(RESERVING)) {
-    if (claim.device === device.name && claim.ip.version === version) claims.release(claim);
-  }
-  const missing = reserve - reservations(claims, device, version).length;
-  await Promise.all(Array.from({ length: Math.max(0, missing) }, async () => {
-    try {
+  const tell = (error: unknown) => world.log?.(`reservation in advance: ${reason(error)}`);
+  try {
+    // One at a time fills up: ADDs that come together would each see the same gap.
+    using lock = store.tryLock(lockOf(device.name, version), true);
+    if (lock === undefined) return;
+    releaseSpreading(claims, device.name, version);
+    const missing = reserve - reservations(claims, device, version).length;
+    const claimed = Array.from({ length: Math.max(0, missing) }, async () => {
       keepReserved(claiming, await claimAny({ ...claiming, owner: RESERVING }, prefix));
-    } catch (error) {
-      world.log?.(`reservation in advance: ${reason(error)}`);
-    }
-  }));
+    });
+    for (const one of await Promise.allSettled(claimed)) if (one.status === "rejected") tell(one.reason);
+  } catch (error) {
+    tell(error);
+  }
+}
+
+/** With the lock in hand: what still spreads was left by a process that died. */
+function releaseSpreading(claims: Claims, device: string, version: IpVersion): void {
+  for (const claim of claims.of(RESERVING)) {
+    if (claim.device === device && claim.ip.version === version) claims.release(claim);
+  }
 }
 
 /** Makes a claim a reservation: this node answers for it from now on. */
@@ -86,7 +92,7 @@ function keepReserved({ kernel, claims }: Pick<Claiming, "kernel" | "claims">, c
   }
 }
 
-/** Gives claims back: with `reserve` they fill up the reservations, whose routes have spread already. The last claim of a device but its own (the gateway's) takes the reservations with it. */
+/** Gives claims back: with `reserve` they fill up the reservations, whose routes have spread already. The last claim of a device but its own (the gateway's) takes the reservations with it. Goes on after an error and throws all of them at the end. */
 export function giveBack(
   { kernel, store, claims }: Pick<Claiming, "kernel" | "store" | "claims">,
   given: readonly Claim[],
@@ -94,29 +100,32 @@ export function giveBack(
 ): void {
   const owners = new Set(given.map(({ owner }) => owner));
   const devices = new Map(given.map(({ device: name, index }) => [name, { name, index }]));
+  const failed = failures();
   for (const device of devices.values()) {
     const isUsed = hasOthers(claims, device.name, owners);
     for (const claim of given.filter((one) => one.device === device.name)) {
-      const keep = isUsed && claim.metric === routeMetric && !isGateway(claim.owner) &&
-        reservations(claims, device, claim.ip.version).length < reserve && kernel.link(claim.index) !== undefined;
-      if (keep) keepReserved({ kernel, claims }, claim);
-      else claims.release(claim);
+      failed.attempt(() => {
+        const keep = isUsed && claim.metric === routeMetric && !isGateway(claim.owner) &&
+          reservations(claims, device, claim.ip.version).length < reserve && kernel.link(claim.index) !== undefined;
+        if (keep) keepReserved({ kernel, claims }, claim);
+        else claims.release(claim);
+      });
     }
     if (isUsed) continue;
-    for (const one of claims.of(RESERVED)) if (one.device === device.name) claims.release(one);
-    for (const version of [4, 6] as const) removeLock(store, lockOf(device.name, version));
+    for (const one of claims.of(RESERVED)) if (one.device === device.name) failed.attempt(() => claims.release(one));
+    for (const version of [4, 6] as const) {
+      using lock = store.tryLock(lockOf(device.name, version), false);
+      if (lock === undefined) continue;
+      failed.attempt(() => releaseSpreading(claims, device.name, version));
+      store.remove(lockOf(device.name, version));
+    }
   }
+  failed.end();
 }
 
 /** Held by whoever fills up the reservations of a device. */
 function lockOf(device: string, version: IpVersion): string {
   return `lock/reserve:${device}.${version}`;
-}
-
-/** Only its holder may remove a lock. */
-function removeLock(store: Store, name: string): void {
-  using lock = store.tryLock(name, false);
-  if (lock !== undefined) store.remove(name);
 }
 
 /** Whether another attachment holds an address on the device. */

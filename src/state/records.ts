@@ -24,7 +24,7 @@ export interface Records<T> {
   read(name: string): T | undefined;
   /** Names in the folder, or in one below it; throws when it cannot be read: that is not the same as empty. */
   list(folder?: string): string[];
-  /** Names of the folders below. */
+  /** Names of the folders below, also of those that hold marks only. */
   folders(): string[];
   write(name: string, record: T): void;
   /** Marks that this process makes or unmakes something; undefined while another process does. */
@@ -67,7 +67,10 @@ export function records<T extends object>(
       return record;
     },
     list: (below) => store.list(inside(below)).flatMap((entry) => entry.endsWith(".json") ? [entry.slice(0, -5)] : []),
-    folders: () => store.list(folder).filter((entry) => !entry.endsWith(".json")),
+    folders() {
+      const entries = [folder, `${MARKS}/${folder}`].flatMap((one) => store.list(one));
+      return [...new Set(entries)].filter((entry) => !entry.endsWith(".json"));
+    },
     write: (name, record) => store.write(file(name), JSON.stringify({ format: FORMAT, ...record })),
     begin: (name) => store.tryLock(mark(name), true),
     wait: (name) => store.lock(mark(name)),

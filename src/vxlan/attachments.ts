@@ -123,10 +123,9 @@ export function networkOf(folder: string): string {
   return folder.slice(vxlanName({ name: "" }).length);
 }
 
-/** Names of all networks that this node has attachments or devices of. */
+/** Names of all networks that this node has attachments or devices of, or that a call has begun with. */
 export function knownNetworks({ attachments, networks }: Ledger): string[] {
-  const attached = attachments.folders().filter((folder) => attachments.list(folder).length > 0);
-  return [...new Set([...attached, ...networks.list()])].map(networkOf);
+  return [...new Set([...attachments.folders(), ...networks.list()])].map(networkOf);
 }
 
 /** All records of an attachment, broken ones too: one, unless the configuration chose another network in the meantime. */

@@ -5,6 +5,7 @@ import { failures } from "../state/failures.ts";
 import { knownNetworks } from "./attachments.ts";
 import type { Call } from "./call.ts";
 import { readConfig } from "./config.ts";
+import { releaseHost } from "./host.ts";
 import { callIpam } from "./ipam.ts";
 import type { Network } from "./network.ts";
 import { recover, release } from "./release.ts";
@@ -28,8 +29,12 @@ export async function gc(call: Call): Promise<undefined> {
       });
     }
     await failed.wait(() => recover(call, network));
+    // A DEL that died after its last record left a node's side that nobody is attached to.
+    await failed.wait(() => releaseHost(call, network));
   }
-  for (const network of onePerType(networks)) await failed.wait(() => gcIpam(call, network));
+  // What could not be released keeps its address: to IPAM it is only one that is not listed.
+  const asked = failed.some ? [] : onePerType(networks);
+  for (const network of asked) await failed.wait(() => gcIpam(call, network));
   failed.end();
 }
 

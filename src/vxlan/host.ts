@@ -7,12 +7,19 @@ import { create, remove } from "../state/apply.ts";
 import { compare, type Compared, differences, toCreate } from "../state/compare.ts";
 import { failures } from "../state/failures.ts";
 import { kindOf, type NetObject } from "../state/objects.ts";
-import { gatewayLock, networkLock, type NodeSideRecord, recordAddressing, recordedAddressing } from "./attachments.ts";
+import {
+  type Attachment,
+  gatewayLock,
+  networkLock,
+  type NodeSideRecord,
+  recordAddressing,
+  recordedAddressing,
+} from "./attachments.ts";
 import type { Call } from "./call.ts";
 import { type NodeSide, readFacts, readNodeSide } from "./facts.ts";
-import { callIpam, forGateway } from "./ipam.ts";
+import { callIpam, claimsGateway, forGateway } from "./ipam.ts";
 import type { Network } from "./network.ts";
-import { bypass, macvlanName, nodeObjects, vxlanName } from "./topology.ts";
+import { bypass, isBypass, macvlanName, nodeObjects, vxlanName } from "./topology.ts";
 
 /** Makes what is missing of the node's side. Throws CniError (104) when something else stands there. */
 export async function ensureHost(call: Call, network: Network): Promise<NodeSide> {
@@ -22,9 +29,13 @@ export async function ensureHost(call: Call, network: Network): Promise<NodeSide
   // Check before writing the record: with a record, a foreign device would look like ours and be deleted later.
   for (const one of compared) if (isInTheWay(one)) throw inTheWay(one);
   const name = vxlanName(network);
-  const recorded = networks.read(name) ?? newRecord(call, network);
+  const found = networks.read(name);
+  const recorded = found ?? newRecord(call, network, networks.has(name));
   const missing = toCreate(compared);
-  if (!networks.has(name)) networks.write(name, recorded);
+  if (found === undefined) {
+    networks.forget(name);
+    networks.write(name, recorded);
+  }
   await using undo = new AsyncDisposableStack();
   createNodeSide(kernel, network, { missing, undo });
   const side = readNodeSide(kernel, network);
@@ -36,7 +47,8 @@ export async function ensureHost(call: Call, network: Network): Promise<NodeSide
   return side;
 }
 
-function newRecord({ invocation }: Call, network: Network): NodeSideRecord {
+/** A broken record, which this one takes the place of, may have told of a gateway. */
+function newRecord({ invocation }: Call, network: Network, isBroken: boolean): NodeSideRecord {
   const { name, bypassTable: table, prefixes } = network;
   return {
     ...recordAddressing(network, invocation),
@@ -44,8 +56,18 @@ function newRecord({ invocation }: Call, network: Network): NodeSideRecord {
     vxlan: 0,
     macvlan: 0,
     bypass: network.bypass ? prefixes.map((prefix) => ({ prefix: formatCidr(prefix), table })) : [],
-    claimed: false,
+    claimed: isBroken && claimsGateway(network),
   };
+}
+
+/** In place of a broken record: what an attachment tells of its network, and what the kernel has of the bypass. */
+function rebuilt(kernel: Kernel, attachment: Attachment): NodeSideRecord {
+  const addressing = recordedAddressing(attachment);
+  const bypass = addressing.prefixes.flatMap((prefix) =>
+    kernel.rules(prefix.ip.version).filter((rule) => isBypass(rule, prefix))
+      .map(({ table = 0 }) => ({ prefix: formatCidr(prefix), table }))
+  );
+  return { ...attachment, vxlan: 0, macvlan: 0, bypass, claimed: claimsGateway(addressing) };
 }
 
 function isInTheWay({ object, finding }: Compared): boolean {
@@ -85,16 +107,17 @@ function vniHolder(kernel: Kernel, { id }: Network): string | undefined {
   return kernel.links().find(({ info }) => info?.vxlan?.id === id)?.name;
 }
 
-/** Removes the node's side unless somebody is attached. Goes on after an error and throws all of them at the end. */
-export async function releaseHost(call: Call, network: string): Promise<void> {
+/** Removes the node's side unless somebody is attached; `last` is who was. Goes on after an error and throws all of them at the end. */
+export async function releaseHost(call: Call, network: string, last?: Attachment): Promise<void> {
   const { kernel, store, ledger: { attachments, networks } } = call;
   const name = vxlanName({ name: network });
   using _ = await store.lock(networkLock(network));
   if (!networks.has(name) || attachments.list(name).length > 0) return;
-  const record = networks.read(name);
+  const record = networks.read(name) ?? (last === undefined ? undefined : rebuilt(kernel, last));
   const failed = failures();
-  if (record?.claimed === true) await failed.wait(() => releaseGateway(call, record));
+  // An address without its claim would be used by the next ADD, should this call die in between: the address goes first.
   failed.attempt(() => remove({ node: kernel }, recordedObjects(network, record)));
+  if (record?.claimed === true) await failed.wait(() => releaseGateway(call, record));
   if (!failed.some) {
     networks.forget(name);
     // Nobody waits for a gateway without an attachment, and whoever waits for the network looks again whether its lock still has its name.
@@ -123,7 +146,7 @@ export async function releaseGateway(call: Call, record: NodeSideRecord): Promis
   });
 }
 
-/** What was made. Of a broken record only the devices are known, by their names. */
+/** What was made. Without a record only the devices are known, by their names. */
 function recordedObjects(network: string, record: NodeSideRecord | undefined): NetObject[] {
   const link = (name: string, index: number | undefined): NetObject => ({
     kind: "link",

@@ -101,7 +101,7 @@ export async function release(call: Call, attachment: Attachment, { ipam } = { i
     attachments.forget(name);
     attachments.unmark(name);
   }
-  await failed.wait(() => releaseHost(call, attachment.network));
+  await failed.wait(() => releaseHost(call, attachment.network, attachment));
   failed.end();
 }
 

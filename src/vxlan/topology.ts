@@ -1,5 +1,6 @@
 /** The topology of a network, on one page: every object of the node and of a container. */
-import { type Cidr, defaultPrefix, type Ip } from "../ip.ts";
+import { type Cidr, defaultPrefix, type Ip, sameIp } from "../ip.ts";
+import type { RuleMessage } from "../netlink/rule.ts";
 import type { AddressObject } from "../state/address.ts";
 import type { Place } from "../state/kind.ts";
 import type { LinkObject } from "../state/link.ts";
@@ -63,6 +64,11 @@ export function bypass(
     { kind: "route", in: "node", device: { name: macvlanName(network) }, to: prefix, table },
     { kind: "rule", in: "node", from: prefix, to: prefix, table, priority: BYPASS_PRIORITY },
   ];
+}
+
+/** Whether a rule is that of the bypass of a prefix, whichever its table. */
+export function isBypass({ priority, from, fromLength }: RuleMessage, { ip, length }: Cidr): boolean {
+  return priority === BYPASS_PRIORITY && from !== undefined && sameIp(from, ip) && fromLength === length;
 }
 
 /** The node's address in the network. */

@@ -1,42 +1,26 @@
-/** A world in which the kernel refuses the k-th thing that it is asked to change; over the fake world as over the real one. */
+/** A world in which the kernel refuses some of what it is asked to change. */
+import { EIO } from "../../src/errno.ts";
 import { decodeMessages, encodeMessage, type Message } from "../../src/netlink/message.ts";
-import type { Netns, Socket, World } from "../../src/world.ts";
+import type { World } from "../../src/world.ts";
+import { wrapSockets } from "./wrapped.ts";
 
-export interface Writes {
+interface Writes {
   /** How many there were so far. */
   count: number;
-  /** Which one fails, from 1; 0: none. */
-  fail: number;
+  /** Which one fails, from 1; 0: none. Or those of which it is true. */
+  fail: number | ((message: Message) => boolean);
 }
 
-const EIO = 5;
 const RTM_BASE = 16;
 
-/** Counts requests that change something in `writes`, and answers the chosen one with EIO instead of passing it on. */
+/** Counts requests that change something in `writes`, and answers the chosen ones with EIO instead of passing them on. */
 export function failingWorld<W extends World>(world: W, writes: Writes): W {
-  const originals = new Map<Socket, Socket>();
-
-  function wrapNetns(netns: Netns): Netns {
-    return {
-      path: netns.path,
-      fd: netns.fd,
-      identity: netns.identity,
-      rtnetlink: wrapSocket(netns.rtnetlink),
-      events: (groups) => netns.events(groups),
-      icmp6: (source, ifindex) => netns.icmp6(source, ifindex),
-      packet: (ethertype, ifindex) => netns.packet(ethertype, ifindex),
-      sysctl: (key) => netns.sysctl(key),
-      setSysctl: (key, value) => netns.setSysctl(key, value),
-      [Symbol.dispose]: () => netns[Symbol.dispose](),
-    };
-  }
-
-  function wrapSocket(socket: Socket): Socket {
+  return wrapSockets(world, (socket) => {
     const refusals: Uint8Array[] = [];
-    const wrapped: Socket = {
+    return {
       send(datagram) {
         const passed = decodeMessages(datagram).filter((message) => {
-          if (!changes(message) || ++writes.count !== writes.fail) return true;
+          if (!changes(message) || !isRefused(message)) return true;
           refusals.push(refusal(message));
           return false;
         });
@@ -45,21 +29,16 @@ export function failingWorld<W extends World>(world: W, writes: Writes): W {
       receive: (wait) => refusals.shift() ?? socket.receive(wait),
       [Symbol.dispose]: () => socket[Symbol.dispose](),
     };
-    originals.set(wrapped, socket);
-    return wrapped;
-  }
+  });
 
-  return {
-    ...world,
-    host: () => wrapNetns(world.host()),
-    netns: (path: string) => wrapNetns(world.netns(path)),
-    readable: (sockets: readonly Socket[], timeout: number) =>
-      world.readable(sockets.map((socket) => originals.get(socket) ?? socket), timeout),
-  };
+  function isRefused(message: Message): boolean {
+    writes.count++;
+    return typeof writes.fail === "number" ? writes.count === writes.fail : writes.fail(message);
+  }
 }
 
 /** NEW, DEL and SET; not GET. */
-function changes({ type }: Message): boolean {
+export function changes({ type }: Message): boolean {
   return type >= RTM_BASE && type % 4 !== 2;
 }
 

@@ -24,6 +24,7 @@ export interface FakeKernel {
   /** The namespace of this path; made when there is none yet. */
   space(path: string): Space;
   exists(path: string): boolean;
+  spaces(): Space[];
   /** Takes a namespace away, its links included. */
   removeSpace(path: string): void;
   netlink(space: Space, groups?: readonly number[]): FakeSocket;
@@ -48,11 +49,12 @@ export function fakeKernel(): FakeKernel {
   const listeners: { space: Space; families: number[]; queue: Uint8Array[] }[] = [];
   const taps: { space: Space; index: number; queue: Uint8Array[] }[] = [];
   let macs = 0;
+  let nextFd = 100;
 
   function makeSpace(name: string): Space {
     const space: Space = {
       name,
-      fd: 100 + spaces.size,
+      fd: nextFd++,
       links: [{ index: 1, name: "lo", kind: "", mac: "00:00:00:00:00:00", mtu: 65536, txqlen: 1000, up: false }],
       lastIndex: 1,
       addresses: [],
@@ -78,9 +80,12 @@ export function fakeKernel(): FakeKernel {
   const kernel: FakeKernel = {
     space: (path) => spaces.get(path) ?? makeSpace(path),
     exists: (path) => spaces.has(path),
+    spaces: () => [...spaces.values()],
     removeSpace(path) {
       const space = spaces.get(path);
-      for (const one of [...space?.links ?? []]) if (space !== undefined) removeLink([...spaces.values()], space, one);
+      for (const one of [...space?.links ?? []].filter(({ name }) => name !== "lo")) {
+        if (space !== undefined) removeLink([...spaces.values()], space, one);
+      }
       spaces.delete(path);
     },
     netlink(space, groups = []) {

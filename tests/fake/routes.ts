@@ -101,6 +101,9 @@ function checkGateway(space: Space, { family, oif }: RouteMessage, gateway: Ip):
   if (!isReached) throw family === IPV4 ? no(101, "Nexthop has invalid gateway") : no(113);
 }
 
+/** RT_SCOPE_NOWHERE: any. */
+const NOWHERE = 255;
+
 /** Of several that fit the one that is preferred goes. */
 export function removeRoute(space: Space, wanted: RouteMessage): void {
   const { family, scope, type, protocol, priority, gateway, oif } = wanted;
@@ -108,7 +111,7 @@ export function removeRoute(space: Space, wanted: RouteMessage): void {
     isSamePlace(one, wanted) && (oif === undefined || one.oif === oif) &&
     (!protocol || one.protocol === protocol) && (priority === undefined || metricOf(one) === priority) &&
     (gateway === undefined || (one.gateway !== undefined && sameIp(one.gateway, gateway))) &&
-    (family !== IPV4 || (one.scope === scope && one.type === type))
+    (family !== IPV4 || ((scope === NOWHERE || one.scope === scope) && (!type || one.type === type)))
   ).sort((a, b) => metricOf(a) - metricOf(b));
   if (first === undefined) throw no(3);
   for (const route of removeRoutes(space, (one) => one === first)) space.changed(false, route);

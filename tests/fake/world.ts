@@ -1,12 +1,11 @@
 /** The outside world as a test wants it: a fake kernel, files and locks in memory, a clock that moves when everybody waits. */
 import { KernelError } from "../../src/errno.ts";
 import { macFromBytes } from "../../src/bytes.ts";
-import type { Lock, Netns, Output, Socket, Store, World } from "../../src/world.ts";
+import type { Lock, Netns, Socket, Store, World } from "../../src/world.ts";
 import { type FakeKernel, fakeKernel, type FakeSocket } from "./kernel.ts";
 import type { Space } from "./space.ts";
+import { HOST, type Program } from "../lib/stage.ts";
 import { announcement } from "./frames.ts";
-
-export type FakeProgram = (environment: Readonly<Record<string, string>>, stdin: string) => Output | Promise<Output>;
 
 export interface FakeWorld extends World {
   readonly kernel: FakeKernel;
@@ -15,31 +14,23 @@ export interface FakeWorld extends World {
   /** Below /run/vxlan-cni. */
   readonly files: Map<string, string>;
   /** Executables by full path. */
-  readonly programs: Map<string, FakeProgram>;
+  readonly programs: Map<string, Program>;
   /** What the program warned of. */
   readonly warnings: string[];
   /** Paths of files that are no namespaces. */
   readonly notNamespaces: Set<string>;
   /** Does something at a time of the clock (milliseconds). */
   at(time: number, work: () => void): void;
-  /** As SIGTERM does. */
-  interrupt(reason: Error): void;
-  /** Takes away all locks, as the kernel does when their holder dies. */
-  crash(): void;
 }
-
-/** Path of the node's own namespace. */
-export const HOST = "/proc/1/ns/net";
 
 export function fakeWorld(): FakeWorld {
   const kernel = fakeKernel();
   const node = kernel.space(HOST);
   const files = new Map<string, string>();
-  const programs = new Map<string, FakeProgram>();
-  const notNamespaces = new Set<string>();
+  const programs = new Map<string, Program>();
+  const notNamespaces = new Set(["/etc/passwd"]);
   const warnings: string[] = [];
-  const interruption = new AbortController();
-  const { store, crash } = fakeStore(files);
+  const store = fakeStore(files);
   const clock = fakeClock();
   let seed = 1;
 
@@ -70,7 +61,7 @@ export function fakeWorld(): FakeWorld {
   }
 
   return {
-    ...{ kernel, node, files, programs, notNamespaces, crash, netns },
+    ...{ kernel, node, files, programs, notNamespaces, netns },
     store: () => store,
     warnings,
     warn: (text) => void warnings.push(text),
@@ -86,8 +77,7 @@ export function fakeWorld(): FakeWorld {
         return seed >>> 24;
       }),
     log: undefined,
-    interrupted: interruption.signal,
-    interrupt: (reason) => interruption.abort(reason),
+    interrupted: new AbortController().signal,
     host: () => netns(HOST),
     find(name, folders) {
       const path = folders.map((folder) => `${folder}/${name}`).find((one) => programs.has(one));
@@ -148,7 +138,7 @@ function fakeClock() {
   };
 }
 
-function fakeStore(files: Map<string, string>): { store: Store; crash: () => void } {
+function fakeStore(files: Map<string, string>): Store {
   const held = new Map<string, { next: (() => void)[] }>();
   /** Files with several names: each name, and which file it is of. */
   const inodes = new Map<string, number>();
@@ -217,5 +207,5 @@ function fakeStore(files: Map<string, string>): { store: Store; crash: () => voi
       return take(name);
     },
   };
-  return { store, crash: () => held.clear() };
+  return store;
 }

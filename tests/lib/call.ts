@@ -51,6 +51,14 @@ export interface Called {
   json: Answer | undefined;
 }
 
+/** An error as the specification wants it; `details` is empty where there are none. */
+export interface Refusal {
+  code: number;
+  msg: string;
+  cniVersion: string;
+  details: string;
+}
+
 /** A call that runs. */
 export interface Running {
   kill(signal: Deno.Signal): void;
@@ -126,26 +134,29 @@ export async function call(host: Host, verb: string, call: Call = {}): Promise<C
 
 /** As call(), for a call that must succeed. */
 export async function succeed(host: Host, verb: string, options: Call = {}): Promise<Answer> {
-  const { code, stdout, stderr, json } = await call(host, verb, options);
-  if (code === 0) return json ?? {};
-  throw new Error(`${verb} of "${options.containerId ?? ""}" failed with ${code}: ${stdout}${stderr}`);
+  return succeeded(verb, options, await call(host, verb, options));
 }
 
-/** As call(), for a call that must fail as the specification says: exit code not 0, one error on standard output, nothing else but what a delegate said. */
-export async function refuse(
-  host: Host,
-  verb: string,
-  options: Call = {},
-): Promise<{ code: number; msg: string; cniVersion: string; details: string }> {
-  const { code, stdout, stderr, json } = await call(host, verb, options);
-  const { code: number, msg, cniVersion, details = "" } = json ?? {};
-  if (
-    code === 0 || number === undefined || msg === undefined || cniVersion === undefined ||
-    stderr !== (options.said ?? "")
-  ) {
-    throw new Error(`${verb} was to be refused, but ended with ${code}: ${stdout}${stderr}`);
+/** As call(), for a call that must fail as the specification says. */
+export async function refuse(host: Host, verb: string, options: Call = {}): Promise<Refusal> {
+  return refused(verb, options, await call(host, verb, options));
+}
+
+/** What a call answered that must have succeeded. */
+export function succeeded(verb: string, { containerId = "" }: Call, called: Called): Answer {
+  const { code, stdout, stderr, json } = called;
+  if (code === 0) return json ?? {};
+  throw new Error(`${verb} of "${containerId}" failed with ${code}: ${stdout}${stderr}`);
+}
+
+/** What a call answered that must have failed: exit code not 0, one error on standard output, nothing else but what a delegate said. */
+export function refused(verb: string, { containerId = "", said = "" }: Call, called: Called): Refusal {
+  const { code: exit, stdout, stderr, json } = called;
+  const { code, msg, cniVersion, details = "" } = json ?? {};
+  if (exit === 0 || code === undefined || msg === undefined || cniVersion === undefined || stderr !== said) {
+    throw new Error(`${verb} of "${containerId}" was to be refused, but ended with ${exit}: ${stdout}${stderr}`);
   }
-  return { code: number, msg, cniVersion, details };
+  return { code, msg, cniVersion, details };
 }
 
 async function finish(child: Deno.ChildProcess, stdin: string | undefined): Promise<Called> {

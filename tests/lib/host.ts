@@ -76,6 +76,19 @@ export class Host implements AsyncDisposable {
   }
 }
 
+/** A host with an underlay that leads nowhere: `ul0` has 192.0.2.1/24, fd00:ff::1/64 and the default routes. */
+export async function loneHost(name = "node"): Promise<Host> {
+  const host = await Host.make(name);
+  const script = `set -e
+ip link add ul0 type veth peer name wire; ip link set ul0 up; ip link set wire up
+ip addr add 192.0.2.1/24 dev ul0; ip addr add fd00:ff::1/64 dev ul0 nodad
+ip route add default via 192.0.2.254 dev ul0; ip -6 route add default via fd00:ff::fe dev ul0
+until ip -6 route show table local | grep -q '^local fd00:ff::1 '; do :; done
+sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1`;
+  await host.must(["sh", "-c", script]);
+  return host;
+}
+
 /** Joins hosts by veth pairs to a bridge that lives in a namespace of its own; host k gets 192.0.2.k and fd00:ff::k on `ul0`. */
 export async function underlay(hosts: readonly Host[], mtu = 1500): Promise<Host> {
   const wire = await Host.make("underlay");

@@ -14,8 +14,9 @@ ${ip} -4 route show table all | sed 's/^/route /'
 ${ip} -6 route show table all | grep -vE '^([a-z]+ )?(fe80|ff00)' | sed 's/^/route /'
 ${ip} rule | sed 's/^/rule /'
 ${ip} -6 rule | sed 's/^/rule6 /'
-${netns === undefined ? files : ""}`;
-  const text = await host.must(["sh", "-c", `${script}; true`]);
+${netns === undefined ? files : ""}
+true`;
+  const text = await host.must(["sh", "-c", script]);
   return text.split("\n").filter((line) => line !== "").map((line) => line.trimEnd()).sort();
 }
 
