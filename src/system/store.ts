@@ -75,6 +75,40 @@ export function fileStore(root: string, begun: () => void = () => {}): Store {
     return undefined;
   }
 
+  /** Takes the lock of an open file at once; undefined when somebody holds it. */
+  function takeLock(fd: number, name: string): Lock | "stale" | undefined {
+    if (libc().flock(fd, LOCK_EX | LOCK_NB) === 0) return currentLock(fd, name) ?? "stale";
+    const failure = errno();
+    close(fd);
+    if (failure === EAGAIN) return undefined;
+    throw new KernelError(`lock "${path(name)}"`, failure, { file: true });
+  }
+
+  /** Makes a lock's file, which is held before it has its name: who looks for locks that nobody holds must not find it in between. */
+  function makeLocked(name: string): Lock | "stale" | undefined {
+    const temporary = `${name}~`;
+    const fd = inFolder(path(temporary), () => open(path(temporary), O_RDWR | O_CREAT | O_NOFOLLOW, 0o600));
+    const lock = takeLock(fd, temporary);
+    if (typeof lock !== "object") return lock;
+    const isMade = link(temporary, name);
+    ifThere(() => onFile(`remove "${path(temporary)}"`, () => Deno.removeSync(path(temporary))));
+    if (isMade) return lock;
+    lock[Symbol.dispose]();
+    return "stale";
+  }
+
+  function link(from: string, to: string): boolean {
+    return inFolder(path(to), () => {
+      try {
+        onFile(`link "${path(to)}"`, () => Deno.linkSync(path(from), path(to)));
+        return true;
+      } catch (error) {
+        if (failedWith(error, EEXIST)) return false;
+        throw error;
+      }
+    });
+  }
+
   /** Takes the file away, and every folder that is empty then. */
   function removeFile(name: string): boolean {
     const file = path(name);
@@ -122,17 +156,7 @@ export function fileStore(root: string, begun: () => void = () => {}): Store {
         }
       });
     },
-    link(from, to) {
-      return inFolder(path(to), () => {
-        try {
-          onFile(`link "${path(to)}"`, () => Deno.linkSync(path(from), path(to)));
-          return true;
-        } catch (error) {
-          if (failedWith(error, EEXIST)) return false;
-          throw error;
-        }
-      });
-    },
+    link,
     same(a, b) {
       const [one, other] = [a, b].map((name) =>
         ifThere(() => onFile(`look at "${path(name)}"`, () => Deno.statSync(path(name)).ino))
@@ -143,20 +167,11 @@ export function fileStore(root: string, begun: () => void = () => {}): Store {
       ifThere(() => onFile(`list "${path(name)}"`, () => Array.from(Deno.readDirSync(path(name)), (one) => one.name)))
         ?.filter((entry) => !entry.endsWith("~")).sort() ?? [],
     tryLock(name, create) {
-      const flags = O_RDWR | O_NOFOLLOW | (create ? O_CREAT : 0);
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-        const fd = ifThere(() =>
-          create ? inFolder(path(name), () => open(path(name), flags, 0o600)) : open(path(name), flags)
-        );
-        if (fd === undefined) return undefined;
-        if (libc().flock(fd, LOCK_EX | LOCK_NB) !== 0) {
-          const failure = errno();
-          close(fd);
-          if (failure === EAGAIN) return undefined;
-          throw new KernelError(`lock "${path(name)}"`, failure, { file: true });
-        }
-        const lock = currentLock(fd, name);
-        if (lock !== undefined) return lock;
+        const fd = ifThere(() => open(path(name), O_RDWR | O_NOFOLLOW));
+        if (fd === undefined && !create) return undefined;
+        const lock = fd === undefined ? makeLocked(name) : takeLock(fd, name);
+        if (lock !== "stale") return lock;
       }
       return undefined;
     },
