@@ -112,12 +112,14 @@ export async function releaseHost(call: Call, network: string, last?: Attachment
   const { kernel, store, ledger: { attachments, networks } } = call;
   const name = vxlanName({ name: network });
   using _ = await store.lock(networkLock(network));
-  if (!networks.has(name) || attachments.list(name).length > 0) return;
-  const record = networks.read(name) ?? (last === undefined ? undefined : rebuilt(kernel, last));
+  if (attachments.list(name).length > 0) return;
   const failed = failures();
-  // An address without its claim would be used by the next ADD, should this call die in between: the address goes first.
-  failed.attempt(() => remove({ node: kernel }, recordedObjects(network, record)));
-  if (record?.claimed === true) await failed.wait(() => releaseGateway(call, record));
+  if (networks.has(name)) {
+    const record = networks.read(name) ?? (last === undefined ? undefined : rebuilt(kernel, last));
+    // An address without its claim would be used by the next ADD, should this call die in between: the address goes first.
+    failed.attempt(() => remove({ node: kernel }, recordedObjects(network, record)));
+    if (record?.claimed === true) await failed.wait(() => releaseGateway(call, record));
+  }
   if (!failed.some) {
     networks.forget(name);
     // Nobody waits for a gateway without an attachment, and whoever waits for the network looks again whether its lock still has its name.

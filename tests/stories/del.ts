@@ -173,6 +173,25 @@ export const DEL: readonly Story[] = [
     },
   },
   {
+    title: "when nobody is attached nothing of the ledger stays, not even a lock, whatever was called last",
+    async run(stage) {
+      const inTheWay = netConf({ vxlans: [blue()], defaultNetwork: "blue" });
+      const last: Readonly<Record<string, () => Promise<unknown>>> = {
+        DEL: () => silent(stage, "c1"),
+        "a second DEL": () => silent(stage, "c1"),
+        GC: () => stage.run("GC", "", { config: netConf({ "cni.dev/valid-attachments": [] }) }),
+        "a refused ADD": () => stage.refuse("ADD", "c1", { config: inTheWay }),
+      };
+      await stage.ip("link add vx_blue type bridge");
+      for (const [name, call] of Object.entries(last)) {
+        await stage.run("ADD", "c1");
+        if (name !== "GC") await silent(stage, "c1");
+        await call();
+        deepEqual(["lock", "making", "attachments", "networks"].flatMap((one) => stage.store.list(one)), [], name);
+      }
+    },
+  },
+  {
     title: "a route of a routing daemon's in the subnet is none of ours",
     async run(stage) {
       await stage.ip("route add 10.97.1.77 via 192.0.2.2 dev ul0 proto bird");
