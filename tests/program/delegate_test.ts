@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { ensurePackages } from "../lib/packages.ts";
 import { must } from "../lib/run.ts";
-import { binDir } from "../lib/plugin.ts";
-import { addresses, IPAM, type NetConf, netConf, Node, red } from "./node.ts";
-import { recorded, recorder } from "./recorder.ts";
+import { binDir } from "../lib/call.ts";
+import { addresses } from "../lib/caller.ts";
+import { IPAM, type NetConf, netConf, red } from "../lib/config.ts";
+import { Recorder } from "../lib/recorder.ts";
+import { Node } from "./node.ts";
 
 const REFERENCE = "/usr/lib/cni";
 const HOST_LOCAL = {
@@ -114,92 +116,36 @@ Deno.test("each network can have an IPAM plugin of its own", async () => {
   assert.deepEqual(await node.changes(), []);
 });
 
-Deno.test("a type that leads out of CNI_PATH, or is none, is refused", async () => {
+Deno.test("an error of an IPAM plugin is passed on, and it is asked to DEL; what it says is heard", async () => {
+  await ensurePackages(["containernetworking-plugins"]);
   await using node = await Node.make();
   const id = await node.container();
-  await node.host.must(["sh", "-c", "mkdir /run/bin && cp /bin/true /run/evil"]);
-  for (const type of ["../evil", "/run/evil", "a/b", "..", ".", "evil\0", "", 5, null]) {
-    const { code, msg } = await node.refuse("ADD", id, { config: conf({ type }), path: "/run/bin" });
-    assert.deepEqual([code, msg.includes("ipam.type")], [7, true], msg);
-  }
-  const missing = await node.refuse("ADD", id, { config: conf({ type: "no-such" }), path: "/run/bin:/run/none" });
-  assert.deepEqual([missing.code, missing.msg.includes("no-such") && missing.msg.includes("/run/bin")], [106, true]);
+  const recorder = await Recorder.on(node.host, { type: "static", beside: [REFERENCE], says: "static is asked" });
+  const asked = { config: conf(STATIC), path: recorder.path };
+  await recorder.failOn("ADD", { cniVersion: "1.0.0", code: 42, msg: "no luck", details: "today" });
+  const { code, msg, details } = await node.refuse("ADD", id, { ...asked, said: "static is asked\n".repeat(2) });
+  assert.deepEqual([code, msg, details], [42, "no luck", "today"]);
+  assert.deepEqual((await recorder.calls()).map(({ verb }) => verb), ["ADD", "DEL"]);
   assert.deepEqual(await node.changes(), []);
-  await node.run("DEL", id, { config: conf({ type: "no-such" }), path: "/run/bin" });
-});
-
-Deno.test("what IPAM says is wrong is passed on, and nothing is left", async (t) => {
-  const cases: [name: string, then: string, code: number, words: RegExp][] = [
-    [
-      "an error of the specification",
-      `echo '{"cniVersion":"1.0.0","code":42,"msg":"no luck","details":"today"}'; exit 1`,
-      42,
-      /^no luck$/,
-    ],
-    ["no answer", "echo boom >&2; exit 3", 106, /ended with 3/],
-    ["an answer that is no JSON", "echo hello", 106, /decode/],
-    ["an answer that is no result", "echo '[]'", 6, /wanted an object/],
-    ["a result without an address", `echo '{"cniVersion":"1.0.0"}'`, 106, /no address/],
-    ["an address without length", `echo '{"cniVersion":"1.0.0","ips":[{"address":"10.97.1.5"}]}'`, 106, /10\.97\.1\.5/],
-    [
-      "a broken gateway",
-      `echo '{"cniVersion":"1.0.0","ips":[{"address":"10.97.1.5/24","gateway":"here"}]}'`,
-      106,
-      /here/,
-    ],
-    [
-      "a route that the kernel does not take",
-      `echo '{"cniVersion":"1.0.0","ips":[{"address":"10.97.1.5/24","gateway":"10.97.1.1"}],"routes":[{"dst":"10.5.0.0/16","gw":"172.31.0.1"}]}'`,
-      100,
-      /10\.5\.0\.0\/16/,
-    ],
-    ["killed by a signal", "kill -9 $$", 106, /ended with/],
-  ];
-  for (const [name, then, code, words] of cases) {
-    await t.step(name, async () => {
-      await using node = await Node.make();
-      const id = await node.container();
-      const path = await recorder(node.host, "fake", `test "$CNI_COMMAND" = ADD || exit 0\n${then}`);
-      const said = then.includes("boom") ? "boom\n" : "";
-      const refused = await node.refuse("ADD", id, { config: conf({ type: "fake" }), path, said });
-      assert.equal(refused.code, code, refused.msg);
-      assert.match(refused.msg, words);
-      if (code === 42) assert.equal(refused.details, "today");
-      assert.deepEqual(await node.changes(), []);
-      assert.equal((await node.host.ip("link", id)).length, 1);
-    });
-  }
-});
-
-Deno.test("when ADD fails after IPAM's, IPAM is told to release by DEL", async () => {
-  await using node = await Node.make();
-  const id = await node.container();
-  const unroutable = { ...STATIC, routes: [{ dst: "10.5.0.0/16", gw: "172.31.0.1" }] };
-  const path = await recorder(node.host, "static", `exec ${REFERENCE}/static`);
-  const { code } = await node.refuse("ADD", id, { config: conf(unroutable), path });
-  assert.equal(code, 100);
-  const calls = await recorded(node.host);
-  assert.deepEqual(calls.map(({ verb, containerId, ifname }) => [verb, containerId, ifname]), [
-    ["ADD", id, "eth0"],
-    ["DEL", id, "eth0"],
-  ]);
+  await recorder.reset();
+  assert.deepEqual(addresses(await node.run("ADD", id, asked)), ["10.97.1.77"]);
+  const [add] = await recorder.calls("ADD");
+  assert.deepEqual([add?.code, JSON.parse(add?.stdin ?? "").ipam], [0, STATIC]);
+  assert.match(add?.stdout ?? "", /10\.97\.1\.77/);
+  await node.run("DEL", id, asked);
   assert.deepEqual(await node.changes(), []);
 });
 
-Deno.test("a DEL that IPAM fails keeps what the next DEL needs, and releases the rest", async () => {
-  await using node = await Node.make();
-  const id = await node.container();
-  const flag = "/run/ipam-works";
-  const path = await recorder(
-    node.host,
-    "static",
-    `test "$CNI_COMMAND" != DEL || test -e ${flag} || exit 9\nexec ${REFERENCE}/static`,
-  );
-  await node.run("ADD", id, { config: conf(STATIC), path });
-  const { code } = await node.refuse("DEL", id, { config: conf(STATIC), path });
-  assert.equal(code, 106);
-  assert.equal((await node.host.ip("link", id)).length, 1);
-  await node.host.must(["touch", flag]);
-  await node.run("DEL", id, { config: conf(STATIC), path });
-  assert.deepEqual(await node.changes(), []);
-});
+for (const [how, then, said] of [["an exit code", "echo boom >&2; exit 3", "boom\n"], ["a signal", "kill -9 $$", ""]]) {
+  Deno.test(`an IPAM plugin that ends with ${how} and no answer is an error, and nothing is left`, async () => {
+    await using node = await Node.make();
+    const id = await node.container();
+    const onlyAdd = `test "$CNI_COMMAND" = ADD || exit 0\n${then}`;
+    const { path } = await Recorder.on(node.host, { type: "fake", then: onlyAdd });
+    const { code, msg } = await node.refuse("ADD", id, { config: conf({ type: "fake" }), path, said });
+    assert.equal(code, 106, msg);
+    assert.match(msg, then?.includes("exit 3") ? /ended with 3/ : /ended with/);
+    assert.deepEqual(await node.changes(), []);
+    assert.equal((await node.host.ip("link", id)).length, 1);
+  });
+}

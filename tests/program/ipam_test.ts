@@ -1,10 +1,16 @@
 import assert from "node:assert/strict";
 import { ensurePackages } from "../lib/packages.ts";
-import { binDir, call, refuse, succeed } from "../lib/plugin.ts";
-import { addresses, IPAM, netConf, Node, red } from "./node.ts";
-import { recorded, recorder } from "./recorder.ts";
+import { binDir, call, refuse, succeed } from "../lib/call.ts";
+import { addresses } from "../lib/caller.ts";
+import { IPAM, netConf, red } from "../lib/config.ts";
+import { type Recorded, Recorder } from "../lib/recorder.ts";
+import { Node } from "./node.ts";
 
 const REFERENCE = "/usr/lib/cni";
+
+function words(call: Recorded | undefined): string {
+  return `${call?.verb} ${call?.env.CNI_IFNAME}`;
+}
 
 /** All that can be asked of IPAM through the main plugin; what is drawn by chance is left out of the answers. */
 async function answers(node: Node, path: string): Promise<string[]> {
@@ -43,12 +49,12 @@ Deno.test("IPAM in the process and as a process of its own give the same answers
   await using within = await Node.make();
   await using beside = await Node.make();
   const folder = await binDir();
-  const path = await recorder(beside.host, "routetable-ipam", `exec ${folder}/routetable-ipam`);
-  const [here, there] = [await answers(within, folder), await answers(beside, path)];
+  const recorder = await Recorder.on(beside.host, { type: "routetable-ipam", beside: [folder] });
+  const [here, there] = [await answers(within, folder), await answers(beside, recorder.path)];
   assert.deepEqual(here, there);
   const codes = here.map((line) => /"code":(\d+)/.exec(line)?.[1] ?? "0").map(Number);
   assert.deepEqual(codes, [0, 0, 0, 101, 7, 7, 7, 102, 50, 105, 0, 0, 0, 0]);
-  const verbs = new Set((await recorded(beside.host)).map(({ verb }) => verb));
+  const verbs = new Set((await recorder.calls()).map(({ verb }) => verb));
   assert.deepEqual(verbs, new Set(["ADD", "CHECK", "STATUS", "DEL", "GC"]));
 });
 
@@ -83,14 +89,15 @@ Deno.test("the same executable on CNI_PATH is not started, a copy of it is", asy
 Deno.test("the hand-off keeps what the runtime sent and adds where and from what an address is wanted", async () => {
   await using node = await Node.make();
   const id = await node.container();
-  const path = await recorder(node.host, "route-table", `exec ${await binDir()}/route-table`);
+  const recorder = await Recorder.on(node.host, { type: "route-table", beside: [await binDir()] });
+  const { path } = recorder;
   const config = netConf({
     ipam: { ...IPAM, type: "route-table" },
     vxlans: [red({ excludeFirst: 30, excludeLast: 2 })],
   });
   await node.run("ADD", id, { config, path, args: "K8S_POD_NAME=web;IP=10.97.1.9" });
   const [mv] = await node.host.ip<{ ifindex: number }>("link show mv_red");
-  const asked = await recorded(node.host);
+  const asked = await recorder.take();
   const common = {
     CIDR: "10.97.1.0/24",
     EXCLUDE_FIRST: "30",
@@ -98,23 +105,14 @@ Deno.test("the hand-off keeps what the runtime sent and adds where and from what
     LINK_INDEX: String(mv?.ifindex),
     IgnoreUnknown: "1",
   };
-  const own = asked.find(({ containerId }) => containerId === id);
-  assert.deepEqual(own, {
-    verb: "ADD",
-    containerId: id,
-    ifname: "eth0",
-    args: { K8S_POD_NAME: "web", ...common, IP: "10.97.1.9" },
-  });
-  const gateway = asked.find(({ containerId }) => containerId !== id);
-  assert.deepEqual([gateway?.verb, gateway?.ifname, gateway?.args.CIDR, gateway?.args.IP], [
-    "ADD",
-    "mv_red",
-    "10.97.1.0/24",
-    "",
-  ]);
+  const own = asked.find(({ env }) => env.CNI_CONTAINERID === id);
+  assert.equal(words(own), "ADD eth0");
+  assert.deepEqual(own?.args, { K8S_POD_NAME: "web", ...common, IP: "10.97.1.9" });
+  const gateway = asked.find(({ env }) => env.CNI_CONTAINERID !== id);
+  assert.deepEqual([words(gateway), gateway?.args.CIDR, gateway?.args.IP], ["ADD mv_red", "10.97.1.0/24", ""]);
   await node.run("DEL", id, { config, path });
-  const released = await recorded(node.host);
-  assert.deepEqual(released.map(({ verb, ifname }) => `${verb} ${ifname}`), ["DEL eth0", "DEL mv_red"]);
+  const released = await recorder.take();
+  assert.deepEqual(released.map(words), ["DEL eth0", "DEL mv_red"]);
   assert.equal(released[0]?.args.IP, "10.97.1.9");
   assert.deepEqual(await node.changes(), []);
 });
@@ -158,47 +156,6 @@ Deno.test("it stands alone below the reference macvlan", async () => {
     for (const id of [...ids, ...ids]) await node.run("DEL", id, { config, path, program });
     assert.deepEqual(await node.changes(), []);
   }
-});
-
-Deno.test("called directly, it gives, checks and takes back addresses by its own section", async () => {
-  await using node = await Node.make();
-  const ipam = {
-    type: "routetable-ipam",
-    cidrs: ["10.98.0.0/30", "fd00:98::/126"],
-    device: "ul0",
-    propagationTimeout: 0,
-  };
-  const config = { cniVersion: "1.1.0", name: "direct", type: "any", ipam };
-  const to = (containerId: string, changes = {}) => ({
-    program: "routetable-ipam",
-    config: { ...config, ...changes },
-    containerId,
-    netns: "/run/netns/none",
-    ifname: "eth0",
-  });
-  const added = await succeed(node.host, "ADD", to("a"));
-  assert.deepEqual(Object.keys(added).sort(), ["cniVersion", "dns", "ips", "routes"]);
-  assert.deepEqual(added.ips?.map(({ address }) => address.split("/")[1]), ["30", "126"]);
-  await succeed(node.host, "CHECK", to("a", { prevResult: added }));
-  assert.equal((await refuse(node.host, "ADD", to("a"))).code, 101);
-  await succeed(node.host, "ADD", to("b"));
-  const full = await refuse(node.host, "ADD", to("c"));
-  assert.equal(full.code, 102);
-  assert.match(full.msg, /all 2 are taken/);
-  assert.equal((await refuse(node.host, "STATUS", to("c"))).code, 50);
-  await succeed(node.host, "DEL", to("a"));
-  await succeed(node.host, "DEL", to("a"));
-  await succeed(node.host, "STATUS", to("c"));
-  assert.equal((await refuse(node.host, "CHECK", to("a", { prevResult: added }))).code, 105);
-  assert.equal((await refuse(node.host, "GC", to("a"))).code, 7);
-  const kept = [{ containerID: "b", ifname: "eth0" }];
-  await succeed(node.host, "GC", to("", { "cni.dev/valid-attachments": kept }));
-  assert.equal((await node.host.ip("-4 route show proto 192")).length, 1);
-  await succeed(node.host, "GC", to("", { "cni.dev/valid-attachments": [] }));
-  assert.deepEqual(await node.changes(), []);
-  const missing = { ...ipam, device: "ul9" };
-  assert.equal((await refuse(node.host, "STATUS", to("a", { ipam: missing }))).code, 50);
-  assert.equal((await refuse(node.host, "ADD", to("a", { ipam: missing }))).code, 7);
 });
 
 Deno.test("it serves the original main plugin, which sends CNI_ARGS and nothing else", async () => {
