@@ -68,5 +68,5 @@ export function seen({ index, kind, mac, mtu, txqlen, up, parent, vxlan }: FakeL
     ...(underlay === undefined ? {} : { link: underlay }),
     ...{ id, port, learning, ageing },
   };
-  return { index, kind, mac, mtu, txqlen, up, parent: parent?.name, data };
+  return { index, kind, mac, mtu, txqlen, up, parent: parent?.name, tentative: false, data };
 }

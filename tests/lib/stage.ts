@@ -56,6 +56,8 @@ export interface LinkSeen {
   up: boolean;
   /** The link that it stands on, perhaps the node's. */
   parent: string | undefined;
+  /** Whether Linux still looks for duplicates of an address before it may be used; link-local ones do not count. */
+  tentative: boolean;
   /** Of a vxlan, as `ip -j` names it. */
   data: { id?: number; group?: string; link?: string; port?: number; learning?: boolean; ageing?: number };
 }

@@ -90,7 +90,10 @@ export const ADD: readonly Story[] = [
         `+ address eth0 inet6 ${ip}/64`,
         `+ route default via ${gateway} dev eth0 metric 1024 pref medium`,
       ]);
+      const [mv, eth] = [await stage.link("mv_red"), await stage.link("eth0", "c1")];
+      deepEqual([mv?.tentative, eth?.tentative], [false, false]);
       await stage.ping(gateway, "c1");
+      await stage.ping(ip);
     },
   },
   {
@@ -147,6 +150,17 @@ export const ADD: readonly Story[] = [
       const { data, txqlen } = await stage.link("vx_red") ?? {};
       deepEqual([data?.learning, data?.ageing, data?.port, data?.link], [false, 60, 8472, "ul0"]);
       deepEqual([await mtus(stage), txqlen], [[1400, 1400, 1400], 1000]);
+    },
+  },
+  {
+    title: "hardware address and queue length of the vxlan are the configured ones",
+    async run(stage) {
+      const options = { ...OPTIONS, vxlanhardwareaddr: "02:00:5E:10:00:01", vxlantxqlen: "123" };
+      const config = netConf({ vxlans: [red({ options })] });
+      const added = await stage.run("ADD", "c1", { config });
+      const { mac, txqlen } = await stage.link("vx_red") ?? {};
+      deepEqual([mac, txqlen, added.interfaces?.[0]?.mac], ["02:00:5e:10:00:01", 123, "02:00:5e:10:00:01"]);
+      await stage.run("CHECK", "c1", { config: { ...config, prevResult: added } });
     },
   },
   {
