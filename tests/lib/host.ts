@@ -16,12 +16,15 @@ export class Host implements AsyncDisposable {
     this.pid = child.pid;
   }
 
-  /** Makes a host; loopback is up, `/run/netns` is empty. */
-  static async make(name = "host"): Promise<Host> {
-    const setUp = "mount -t tmpfs -o mode=755 tmpfs /run && mkdir /run/netns && " +
-      "ip link set lo up && echo ready && exec cat";
-    const child = new Deno.Command("unshare", {
-      args: ["--net", "--mount", "--uts", "--", "sh", "-c", setUp],
+  /** Makes a host; loopback is up, `/run/netns` is empty. `beside`: with the files of that host, `/run` as well, as namespaces of one machine. */
+  static async make(name = "host", beside?: Host): Promise<Host> {
+    const ready = "ip link set lo up && echo ready && exec cat";
+    const ownRun = "mount -t tmpfs -o mode=755 tmpfs /run && mkdir /run/netns";
+    const [program = "", ...args] = beside === undefined
+      ? ["unshare", "--net", "--mount", "--uts", "--", "sh", "-c", `${ownRun} && ${ready}`]
+      : beside.enter(["unshare", "--net", "--uts", "--", "sh", "-c", ready]);
+    const child = new Deno.Command(program, {
+      args,
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
@@ -77,8 +80,8 @@ export class Host implements AsyncDisposable {
 }
 
 /** A host with an underlay that leads nowhere: `ul0` has 192.0.2.1/24, fd00:ff::1/64 and the default routes. */
-export async function loneHost(name = "node"): Promise<Host> {
-  const host = await Host.make(name);
+export async function loneHost(name = "node", beside?: Host): Promise<Host> {
+  const host = await Host.make(name, beside);
   const script = `set -e
 ip link add ul0 type veth peer name wire; ip link set ul0 up; ip link set wire up
 ip addr add 192.0.2.1/24 dev ul0; ip addr add fd00:ff::1/64 dev ul0 nodad
