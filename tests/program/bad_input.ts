@@ -2,9 +2,9 @@
  * Bad input as a table: for every key of the configuration the values it must refuse, the wrong environments, and a good
  * configuration cut off at every byte. A case says what is called and which error must come; the test says so about the host.
  */
-import type { Call } from "../lib/plugin.ts";
+import type { Call } from "../lib/call.ts";
+import { netConf } from "../lib/config.ts";
 import { IPAM_KEYS, type Key, put, VXLAN_KEYS, written } from "./bad_input_keys.ts";
-import { netConf } from "./node.ts";
 
 /** One wrong call. */
 export interface BadCase {
@@ -19,7 +19,7 @@ export interface BadCase {
 }
 
 /** Cases about the same thing, after which the host is compared. */
-export interface BadGroup {
+interface BadGroup {
   readonly name: string;
   readonly cases: readonly BadCase[];
 }

@@ -2,7 +2,7 @@
 import { HUGE, KINDS, NO_LIST, NO_NUMBER, NO_OBJECT, NO_SWITCH, NO_TEXT, ODD_TEXT } from "./bad_input_values.ts";
 
 /** Where a key stands. */
-export type Path = readonly (string | number)[];
+type Path = readonly (string | number)[];
 
 /** A key and what it must refuse. */
 export interface Key {

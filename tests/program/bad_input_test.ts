@@ -1,6 +1,6 @@
 /** No input, however wrong, gets more than an error that names it; the host stays as it was. */
 import { equal, ok } from "node:assert/strict";
-import { call } from "../lib/plugin.ts";
+import { call } from "../lib/call.ts";
 import { type BadCase, badInput } from "./bad_input.ts";
 import { Node } from "./node.ts";
 

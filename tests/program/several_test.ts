@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { call } from "../lib/plugin.ts";
-import { addresses, blue, IPAM, netConf, Node, red } from "./node.ts";
+import { call } from "../lib/call.ts";
+import { addresses } from "../lib/caller.ts";
+import { blue, IPAM, netConf, red } from "../lib/config.ts";
+import { Node } from "./node.ts";
 
 const BOTH = [red(), blue()];
 const onBlue = netConf({ vxlans: BOTH, defaultNetwork: "blue" });
@@ -47,36 +49,6 @@ Deno.test("ADD and DEL of one network cross without harm", async () => {
     await node.run("DEL", c);
   }
   await Promise.all(ids.map((id) => node.run("DEL", id)));
-  assert.deepEqual(await node.changes(), []);
-});
-
-Deno.test("a second interface on another network keeps the first default route", async () => {
-  await using node = await Node.make();
-  const id = await node.container();
-  const first = await node.run("ADD", id, { config: onRed });
-  const second = await node.run("ADD", id, { config: onBlue, ifname: "eth1" });
-  assert.match(addresses(second)[0] ?? "", /^10\.97\.2\./);
-  assert.deepEqual(second.routes, []);
-  const routes = await node.host.ip<{ dst: string; gateway?: string; dev: string }>("-4 route show default", id);
-  assert.deepEqual(routes.map(({ gateway, dev }) => [gateway, dev]), [[first.ips?.[0]?.gateway, "eth0"]]);
-  await node.run("CHECK", id, { config: { ...onBlue, prevResult: second }, ifname: "eth1" });
-  await node.run("CHECK", id, { config: { ...onRed, prevResult: first } });
-  await node.run("DEL", id, { config: onBlue, ifname: "eth1" });
-  await node.run("CHECK", id, { config: { ...onRed, prevResult: first } });
-  await node.run("DEL", id, { config: onRed });
-  assert.deepEqual(await node.changes(), []);
-});
-
-Deno.test("two interfaces of one container on the same network have two addresses", async () => {
-  await using node = await Node.make();
-  const id = await node.container();
-  const [one] = addresses(await node.run("ADD", id));
-  const [two] = addresses(await node.run("ADD", id, { ifname: "eth1" }));
-  assert.notEqual(one, two);
-  await node.run("DEL", id);
-  const routes = await node.host.ip<{ dst: string }>("-4 route show proto 192");
-  assert.ok(routes.some(({ dst }) => dst === two) && !routes.some(({ dst }) => dst === one));
-  await node.run("DEL", id, { ifname: "eth1" });
   assert.deepEqual(await node.changes(), []);
 });
 

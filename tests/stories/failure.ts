@@ -55,7 +55,7 @@ const NONSENSE: [name: string, options: Call, code: number, message: RegExp][] =
     "an IPAM plugin that is not there",
     { config: netConf({ ipam: { type: "none" } }) },
     106,
-    /"none": it is in none of/,
+    /"none": it is in none of .*\/opt\/cni\/bin/,
   ],
   ["an unknown key of CNI_ARGS", { args: "COLOUR=red" }, 4, /unknown key COLOUR/],
   ["a namespace that is not there", { netns: "none" }, 8, /CNI_NETNS "\/run\/netns\/none": .*ENOENT/],
