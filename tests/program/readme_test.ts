@@ -1,6 +1,7 @@
 /** What the README and the docs show is what the tests run. */
 import assert from "node:assert/strict";
-import { binDir } from "../lib/plugin.ts";
+import { binDir } from "../lib/call.ts";
+import { addresses } from "../lib/caller.ts";
 import { ensurePackages } from "../lib/packages.ts";
 import { Node } from "./node.ts";
 
@@ -35,9 +36,13 @@ for (const [file, program, networks] of CONFIGS) {
         cniVersion,
         ...(network === "blue" ? { args: { annotations } } : {}),
       };
-      const options = { program, path: `${await binDir()}:${REFERENCE}` };
+      // As the kubelet does.
+      const args = "IgnoreUnknown=1;K8S_POD_NAMESPACE=blue;K8S_POD_NAME=web-1;K8S_POD_INFRA_CONTAINER_ID=0815";
+      const options = { program, args, path: `${await binDir()}:${REFERENCE}` };
       const prevResult = await node.run("ADD", id, { config: asked, ...options });
       assert.ok((prevResult.ips ?? []).length > 0);
+      // It asks for this one.
+      if (file === "original.json") assert.deepEqual(addresses(prevResult), ["10.97.1.20"]);
       const checked = await node.call("CHECK", id, { config: { ...asked, prevResult }, ...options });
       assert.deepEqual([checked.code, checked.stdout], [0, ""]);
       await node.run("DEL", id, { config: { ...asked, prevResult }, ...options });
@@ -59,9 +64,13 @@ Deno.test("the README names every key and every option, docs/errors.md every cod
     read("docs/errors.md"),
     read("src/cni/error.ts"),
   ]);
-  const keys = (await read("src/vxlan/config.ts")).matchAll(/^ {2}(\w+): (?:whole|string|z\.)/gm);
-  const options = (await read("src/vxlan/options.ts")).matchAll(/^ {2}(\w+): (?:number|mac|device|address|flag)/gm);
-  for (const [, key] of [...keys, ...options]) assert.ok(readme.includes(key ?? ""), `README.md does not name ${key}`);
+  const sources = ["vxlan/config.ts", "vxlan/network.ts", "vxlan/options.ts", "routetable/config.ts"];
+  for (const source of sources) {
+    const named = /^ {2}(\w+): (?:(?:whole|string|boolean|someOf|cidr|number)\(|z\.|(?:mac|device|address|flag),)/gm;
+    const keys = Array.from((await read(`src/${source}`)).matchAll(named), ([, key = ""]) => key);
+    assert.ok(keys.length > 5, source);
+    for (const key of keys) assert.ok(readme.includes(key), `README.md does not name ${key} of ${source}`);
+  }
   for (const [, code] of codes.matchAll(/^ {2}\w+: (\d+),/gm)) {
     assert.match(errors, new RegExp(`^\\| ${code} `, "m"), `docs/errors.md does not have ${code}`);
   }
