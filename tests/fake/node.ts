@@ -18,7 +18,7 @@ const UNDERLAY = [
 const CONTAINERS = ["c1", "c2", "c3"];
 
 /** A world whose node has `ul0` with default routes, and namespaces of containers. */
-export function fakeNode(): FakeWorld {
+function fakeNode(): FakeWorld {
   const world = fakeWorld();
   for (const words of UNDERLAY) runIp(world.kernel, world.node, words);
   for (const name of CONTAINERS) world.kernel.space(pathOf(name));

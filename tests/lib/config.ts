@@ -1,7 +1,7 @@
 /** Configurations for the tests: one network `red`, and what a test wants otherwise. Those that a person should be able to run are files in `fixtures/config`. */
 
 /** An entry of `vxlans`. */
-export interface Vxlan {
+interface Vxlan {
   id: number;
   name: string;
   options?: Record<string, string>;

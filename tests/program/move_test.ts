@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { Host, underlay } from "../lib/host.ts";
 import { must } from "../lib/run.ts";
-import { call, hostState, succeed } from "../lib/plugin.ts";
-import { addresses, type NetConf, netConf, red } from "./node.ts";
+import { call, succeed } from "../lib/call.ts";
+import { addresses } from "../lib/caller.ts";
+import { type NetConf, netConf, red } from "../lib/config.ts";
+import { stateOf } from "../lib/state.ts";
 
 /** Each node draws from a part of its own: no routing daemon tells them of each other. */
 function config({ name }: Host): NetConf {
@@ -26,7 +28,7 @@ Deno.test("containers on two nodes reach each other, and an address that moves i
   await using a = await Host.make("a");
   await using b = await Host.make("b");
   await using _wire = await underlay([a, b]);
-  const before = await Promise.all([a, b].map(hostState));
+  const before = await Promise.all([a, b].map((host) => stateOf(host)));
   for (const host of [a, b]) {
     await host.container("fixed");
     await host.container("moving");
@@ -61,7 +63,7 @@ Deno.test("containers on two nodes reach each other, and an address that moves i
   assert.equal(macs.size, 6, "the address moved to the same hardware address: nothing was shown");
   await attach(a, "DEL", "fixed");
   await attach(b, "DEL", "fixed");
-  assert.deepEqual(await Promise.all([a, b].map(hostState)), before);
+  assert.deepEqual(await Promise.all([a, b].map((host) => stateOf(host))), before);
 });
 
 Deno.test("an address that a container on another node answers for is not given out, although no route shows it", async () => {
