@@ -34,7 +34,7 @@ export function message(name: string): Message {
 }
 
 /** An attribute's payload as hexadecimal digits, or the attributes that it nests. */
-export interface Attributes {
+interface Attributes {
   [type: number]: string | Attributes;
 }
 

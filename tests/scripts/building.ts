@@ -8,7 +8,7 @@ const BEGIN = new TextEncoder().encode(`(function(require,module){"use strict";`
 /** Milliseconds. */
 const LONG = 300_000;
 
-export interface Built extends Ran, AsyncDisposable {
+interface Built extends Ran, AsyncDisposable {
   folder: string;
   output: string;
   /** Names in the folder afterwards. */
