@@ -1,6 +1,6 @@
 /** The plugin under test, in a host of its own, spoken to in one version of the specification. */
 import { Host, underlay } from "../lib/host.ts";
-import { run } from "../lib/run.ts";
+import { SYSTEM_PATH, wordsOf } from "../lib/call.ts";
 import { type Answer, isObject, type JsonObject, parseJson, succeeded } from "./answer.ts";
 import { Delegate } from "./delegate.ts";
 import { type ResultView, viewOf } from "./result.ts";
@@ -114,26 +114,19 @@ export class Subject implements AsyncDisposable {
 
   /** Calls the plugin as a runtime does: with nothing in the environment but PATH and the parameters. */
   async call(verb: string, options: CallOptions = {}): Promise<Answer> {
-    const { attachment } = options;
-    const env: Record<string, string | undefined> = {
-      PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-      CNI_COMMAND: verb,
-      CNI_PATH: this.cniPath(options.delegate ?? this.spec.separateIpam),
-      ...(attachment === undefined
-        ? {}
-        : { CNI_CONTAINERID: attachment.id, CNI_NETNS: attachment.path, CNI_IFNAME: attachment.ifname }),
-      ...options.env,
-    };
+    const { attachment, through = [], timeout = 30_000, what } = options;
+    const words = await wordsOf(verb, {
+      program: this.spec.plugin,
+      path: this.cniPath(options.delegate),
+      ...(attachment && { containerId: attachment.id, netns: attachment.path, ifname: attachment.ifname }),
+      env: { PATH: SYSTEM_PATH, ...options.env },
+      through,
+    });
     const stdin = options.stdin ?? JSON.stringify(
       verb === "VERSION" ? { cniVersion: this.version } : this.config({ ...attachment?.config, ...options.config }),
     );
-    const { code, stdout, stderr } = await run(this.host.enter([...(options.through ?? []), this.spec.plugin]), {
-      stdin,
-      env: Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined)),
-      clearEnv: true,
-      timeout: options.timeout ?? 30_000,
-    });
-    const called = options.what === undefined ? verb : `${verb} ${options.what}`;
+    const { code, stdout, stderr } = await this.host.run(words, { stdin, timeout });
+    const called = what === undefined ? verb : `${verb} ${what}`;
     return { called, code, stdout, stderr, json: parseJson(stdout) };
   }
 
