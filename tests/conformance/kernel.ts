@@ -10,7 +10,7 @@ interface IpAddress {
 }
 
 /** A link as `ip -j -d addr` shows it. */
-export interface KernelLink {
+interface KernelLink {
   ifname: string;
   address?: string;
   mtu: number;
@@ -31,7 +31,7 @@ interface KernelRoute {
 }
 
 /** Links with their addresses, and routes of both families. */
-export interface KernelState {
+interface KernelState {
   links: KernelLink[];
   routes: KernelRoute[];
 }

@@ -1,20 +1,9 @@
-/** What a rule of the suite is, and the versions of the CNI specification it can apply to. */
-import type { Subject } from "./subject.ts";
-
-/** The released versions of the CNI specification, oldest first. */
-export const VERSIONS = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"] as const;
-
-/** A released version of the CNI specification. */
-export type Version = typeof VERSIONS[number];
+/** What a rule of the suite is, and the words that rules are written with. */
+import type { Kind, Need, Subject } from "./subject.ts";
+import { type Version, VERSIONS } from "./version.ts";
 
 /** How strong a demand is, as in RFC 2119. */
 export type Level = "MUST" | "SHOULD";
-
-/** The two kinds of plugin the suite knows: one that makes an interface, one that hands out addresses. */
-export type Kind = "interface" | "ipam";
-
-/** What a config must offer before a rule can be asked of it: a declared capability, or an `ipam.type` to delegate to. */
-export type Need = "ips" | "mac" | "delegate";
 
 /** One demand of the specification, and the way to see from outside whether a plugin meets it. */
 export interface Rule {
@@ -56,29 +45,4 @@ export function should(name: string, ...told: Told): Clause {
 function demanded(level: Level, name: string, told: Told): Clause {
   const [scope, check] = told.length === 1 ? [{}, told[0]] : told;
   return { ...scope, name, level, check };
-}
-
-/** The versions from this one on. */
-export function since(version: Version): readonly Version[] {
-  return VERSIONS.slice(VERSIONS.indexOf(version));
-}
-
-/** The versions older than this one. */
-export function before(version: Version): readonly Version[] {
-  return VERSIONS.slice(0, VERSIONS.indexOf(version));
-}
-
-/** Whether this version is that one or newer. */
-export function reaches(version: Version, that: Version): boolean {
-  return VERSIONS.indexOf(version) >= VERSIONS.indexOf(that);
-}
-
-/** Ends a rule with what was seen instead of what was demanded. */
-export function broken(seen: string): never {
-  throw new Error(seen);
-}
-
-/** Ends a rule unless the condition holds. */
-export function demand(condition: boolean, seen: string): asserts condition {
-  if (!condition) broken(seen);
 }

@@ -3,7 +3,9 @@ import { failed, succeeded } from "./answer.ts";
 import { difference, everythingOf } from "../lib/state.ts";
 import { kernelState, linkOf } from "./kernel.ts";
 import { bare } from "./result.ts";
-import { broken, demand, must, type Rule, section, should, since, VERSIONS } from "./rule.ts";
+import { broken, demand } from "./demand.ts";
+import { must, type Rule, section, should } from "./rule.ts";
+import { reaches, since } from "./version.ts";
 import { type Attachment, type Subject, view } from "./subject.ts";
 
 export const addRules: readonly Rule[] = [
@@ -80,7 +82,7 @@ export const addRules: readonly Rule[] = [
         cniVersion: subject.version,
         interfaces: [{ name: "other0", mac: "02:00:00:00:00:09", sandbox: attachment.path }],
         ips: [{
-          ...(VERSIONS.indexOf(subject.version) < VERSIONS.indexOf("1.0.0") ? { version: "4" } : {}),
+          ...(reaches(subject.version, "1.0.0") ? {} : { version: "4" }),
           address: "198.51.100.9/24",
           interface: 0,
         }],

@@ -1,6 +1,7 @@
 /** Section 2 CHECK: content right after ADD, failing when something of the result is gone, and looking only. */
 import { type Answer, failed, isObject, type JsonObject, silent, succeeded } from "./answer.ts";
-import { type Clause, must, section, should, since } from "./rule.ts";
+import { type Clause, must, section, should } from "./rule.ts";
+import { since } from "./version.ts";
 import { leavesContainer, leavesHost } from "./rules_add.ts";
 import { type Attachment, type Subject, view } from "./subject.ts";
 

@@ -1,6 +1,7 @@
 /** Section 3, Lifecycle & Ordering: several containers at the same time. */
 import { succeeded } from "./answer.ts";
-import { demand, must, section } from "./rule.ts";
+import { demand } from "./demand.ts";
+import { must, section } from "./rule.ts";
 import { leavesHost, ownAddresses } from "./rules_add.ts";
 import { works } from "./rules_del.ts";
 

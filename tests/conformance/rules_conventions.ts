@@ -1,7 +1,9 @@
 /** CONVENTIONS.md: capabilities, `args`, CNI_ARGS; and keys a plugin does not know. */
 import { failed, type JsonObject, succeeded } from "./answer.ts";
 import { kernelState, linkOf } from "./kernel.ts";
-import { type Clause, demand, section, should, since, type Version, VERSIONS } from "./rule.ts";
+import { demand } from "./demand.ts";
+import { type Clause, section, should } from "./rule.ts";
+import { since, type Version, VERSIONS } from "./version.ts";
 import { ownAddresses } from "./rules_add.ts";
 import { type Subject, view } from "./subject.ts";
 

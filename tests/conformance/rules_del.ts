@@ -2,7 +2,9 @@
 import { silent, succeeded } from "./answer.ts";
 import { leavesHost, ownAddresses } from "./rules_add.ts";
 import { kernelState, linkOf } from "./kernel.ts";
-import { type Clause, demand, must, section, should, since } from "./rule.ts";
+import { demand } from "./demand.ts";
+import { type Clause, must, section, should } from "./rule.ts";
+import { since } from "./version.ts";
 import { type Attachment, type CallOptions, type Subject, view } from "./subject.ts";
 
 export const delRules = section("2 DEL", { for: "both" }, [

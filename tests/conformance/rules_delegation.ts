@@ -1,6 +1,8 @@
 /** Section 4: what an interface plugin owes to the IPAM plugin it delegates to. */
 import { failed, isObject, succeeded, told } from "./answer.ts";
-import { type Clause, demand, must, type Rule, section, should, since, type Version, VERSIONS } from "./rule.ts";
+import { demand } from "./demand.ts";
+import { type Clause, must, type Rule, section, should } from "./rule.ts";
+import { since, type Version, VERSIONS } from "./version.ts";
 import { collect } from "./rules_gc.ts";
 import type { Attachment, CallOptions, Subject } from "./subject.ts";
 

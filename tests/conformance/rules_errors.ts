@@ -1,6 +1,8 @@
 /** Sections 2 Errors and 5 Error: exit codes, the error object, and the reserved codes that can be provoked. */
 import { type Answer, failed, type Json, succeeded, told } from "./answer.ts";
-import { demand, must, type Rule, section, should, since } from "./rule.ts";
+import { demand } from "./demand.ts";
+import { must, type Rule, section, should } from "./rule.ts";
+import { since } from "./version.ts";
 import type { Subject } from "./subject.ts";
 
 /** Ways to make any plugin fail, with what to call. */

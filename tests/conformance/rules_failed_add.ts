@@ -1,7 +1,9 @@
 /** What is left after an ADD that failed: nothing, at the latest after the DEL that a runtime sends then. */
 import { failed, succeeded } from "./answer.ts";
 import { kernelState } from "./kernel.ts";
-import { demand, must, type Rule, type Scope, section, should, since } from "./rule.ts";
+import { demand } from "./demand.ts";
+import { must, type Rule, type Scope, section, should } from "./rule.ts";
+import { since } from "./version.ts";
 import { leavesHost, ownAddresses } from "./rules_add.ts";
 import type { Attachment, CallOptions, Subject } from "./subject.ts";
 

@@ -1,7 +1,9 @@
 /** Section 2 GC (1.1.0): what is not in the list of valid attachments goes, everything else stays. */
 import { silent, succeeded } from "./answer.ts";
 import { difference, everythingOf } from "../lib/state.ts";
-import { demand, must, type Rule, section, should, since } from "./rule.ts";
+import { demand } from "./demand.ts";
+import { must, type Rule, section, should } from "./rule.ts";
+import { since } from "./version.ts";
 import { ownAddresses } from "./rules_add.ts";
 import { works } from "./rules_del.ts";
 import type { Attachment, Subject } from "./subject.ts";

@@ -1,7 +1,9 @@
 /** Section 2, Parameters: the environment of a call. */
 import { failed, isObject, names, succeeded } from "./answer.ts";
 import { bare } from "./result.ts";
-import { type Clause, demand, must, type Rule, section, should, since, type Version, VERSIONS } from "./rule.ts";
+import { demand } from "./demand.ts";
+import { type Clause, must, type Rule, section, should } from "./rule.ts";
+import { since, type Version, VERSIONS } from "./version.ts";
 import { type Subject, view } from "./subject.ts";
 
 const REQUIRED: readonly { verb: string; versions: readonly Version[]; variables: readonly string[] }[] = [

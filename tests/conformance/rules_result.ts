@@ -1,7 +1,9 @@
 /** Section 5 Success: what ADD prints, alone and compared with the kernel. */
 import { isObject } from "./answer.ts";
 import { addressesOf, kernelState, linkOf, missingRoutes } from "./kernel.ts";
-import { demand, must, type Rule, section, should, since } from "./rule.ts";
+import { demand } from "./demand.ts";
+import { must, type Rule, section, should } from "./rule.ts";
+import { since } from "./version.ts";
 import { shapeProblems } from "./shape.ts";
 import { view } from "./subject.ts";
 

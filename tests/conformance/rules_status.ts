@@ -1,6 +1,7 @@
 /** Section 2 STATUS (1.1.0): whether the plugin could serve an ADD. */
 import { failed, silent, succeeded } from "./answer.ts";
-import { must, section, since } from "./rule.ts";
+import { must, section } from "./rule.ts";
+import { since } from "./version.ts";
 import { leavesHost } from "./rules_add.ts";
 
 const DELEGATING = { for: "interface", needs: "delegate" } as const;

@@ -1,6 +1,8 @@
 /** The verb VERSION, and what versions mean for every other verb. */
 import { failed, isObject, type JsonObject, succeeded, told } from "./answer.ts";
-import { before, demand, must, reaches, type Rule, section, should, since, type Version } from "./rule.ts";
+import { demand } from "./demand.ts";
+import { must, type Rule, section, should } from "./rule.ts";
+import { before, reaches, since, type Version } from "./version.ts";
 import type { Subject } from "./subject.ts";
 
 const SEMVER = /^\d+\.\d+\.\d+$/;

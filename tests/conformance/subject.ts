@@ -4,7 +4,13 @@ import { SYSTEM_PATH, wordsOf } from "../lib/call.ts";
 import { type Answer, isObject, type JsonObject, parseJson, succeeded } from "./answer.ts";
 import { Delegate } from "./delegate.ts";
 import { type ResultView, viewOf } from "./result.ts";
-import { type Kind, type Need, type Version, VERSIONS } from "./rule.ts";
+import { reaches, type Version, VERSIONS } from "./version.ts";
+
+/** The two kinds of plugin the suite knows: one that makes an interface, one that hands out addresses. */
+export type Kind = "interface" | "ipam";
+
+/** What a config must offer before a rule can be asked of it: a declared capability, or an `ipam.type` to delegate to. */
+export type Need = "ips" | "mac" | "delegate";
 
 /** What to test, and with which config. */
 export interface SubjectSpec {
@@ -59,21 +65,22 @@ export class Subject implements AsyncDisposable {
   #attachments: Attachment[] = [];
   #shared: Attachment | undefined;
   #count = 0;
+  #parts = new AsyncDisposableStack();
 
   private constructor(
     readonly spec: SubjectSpec,
     readonly version: Version,
     readonly host: Host,
-    readonly wire: Host,
     readonly delegate: Delegate | undefined,
   ) {}
 
   /** Makes a host with an underlay device `ul0` (192.0.2.1/24) for the plugin. */
   static async make(spec: SubjectSpec, version: Version): Promise<Subject> {
-    const host = await Host.make("conformance");
+    await using parts = new AsyncDisposableStack();
+    const host = parts.use(await Host.make("conformance"));
     // IPAM plugins like host-local keep their records below /var/lib/cni: those of a host die with it.
     await host.must(["mount", "-t", "tmpfs", "tmpfs", "/var/lib"]);
-    const wire = await underlay([host]);
+    parts.use(await underlay([host]));
     if (spec.setup !== undefined) await host.must(["sh", "-ec", spec.setup]);
     const type = ipamType(spec.config);
     const directories = [...spec.cniPath, spec.plugin.replace(/\/[^/]*$/, "")];
@@ -81,7 +88,9 @@ export class Subject implements AsyncDisposable {
     const delegate = spec.kind === "interface" && type !== undefined && real !== undefined
       ? await Delegate.install(host, type, real)
       : undefined;
-    return new Subject(spec, version, host, wire, delegate);
+    const subject = new Subject(spec, version, host, delegate);
+    subject.#parts = parts.move();
+    return subject;
   }
 
   /** Whether the config offers what a rule needs. */
@@ -162,7 +171,7 @@ export class Subject implements AsyncDisposable {
   /** DEL or CHECK as a runtime calls it: with the result of ADD as `prevResult`, where the version knows it. */
   later(verb: "DEL" | "CHECK", attachment: Attachment, options: CallOptions = {}): Promise<Answer> {
     const { result } = attachment;
-    const known = result !== undefined && VERSIONS.indexOf(this.version) >= VERSIONS.indexOf("0.4.0");
+    const known = result !== undefined && reaches(this.version, "0.4.0");
     const config = { ...(known ? { prevResult: result } : {}), ...options.config };
     return this.call(verb, { ...options, attachment, config });
   }
@@ -201,8 +210,7 @@ export class Subject implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.wire[Symbol.asyncDispose]();
-    await this.host[Symbol.asyncDispose]();
+    await this.#parts.disposeAsync();
   }
 }
 
