@@ -24,7 +24,7 @@ for (const routing of ["bird-ibgp", "frr-bgp", "none"] as const) {
     for (const address of ["10.97.1.50", "fd00:97:1::50"]) {
       const id = address.includes(":") ? "c6" : "c4";
       const answers = await Promise.all([one, three].map(async (node) => {
-        await cluster.container(node, id);
+        await node.host.container(id);
         const { code, json, stdout } = await cluster.call(node, "ADD", id, { ip: address });
         assert.equal(code, 0, stdout);
         return json;
