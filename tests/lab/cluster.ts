@@ -101,6 +101,12 @@ export class Cluster implements AsyncDisposable {
   }
 }
 
+/** For `entry`: each node draws IPv4 addresses from fifty of its own in a /24. */
+export function apart({ name }: Node): { excludeFirst: number; excludeLast: number } {
+  const excludeFirst = 50 + 50 * Number(name.replace("node", ""));
+  return { excludeFirst, excludeLast: 254 - excludeFirst - 50 };
+}
+
 /** What `vxlan-cni status --json` prints. */
 interface Status {
   networks: {
