@@ -2,7 +2,8 @@
  * Runs the plugins of a network configuration list one after another, as a runtime does (CNI specification 1.1.0, section 3):
  * ADD forwards with each result handed on, CHECK forwards and DEL backwards with the last result.
  */
-import { must, run } from "./run.ts";
+import { type Answer, call, SYSTEM_PATH } from "../lib/call.ts";
+import type { Host } from "../lib/host.ts";
 
 /** One entry of a list's `plugins`. */
 export interface PluginConf {
@@ -18,36 +19,12 @@ export interface Conflist {
   plugins: PluginConf[];
 }
 
-/** What the tests read of a CNI result, version 0.3.0 and later. */
-export interface CniResult {
-  cniVersion: string;
-  interfaces?: { name: string; mac?: string; mtu?: number; sandbox?: string }[];
-  ips?: { address: string; gateway?: string; interface?: number }[];
-  routes?: { dst: string; gw?: string }[];
-}
-
-/** What the tests read of a CNI error. */
-export interface CniError {
-  code: number;
-  msg: string;
-  details?: string;
-}
-
-/** Where the plugins run. */
-export interface Place {
-  /** Turns a command into one that runs on the host of the plugins. */
-  enter(command: readonly string[]): string[];
-}
-
-/** `PATH` when nothing else is said. */
-export const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 /** One container's attachment to a list. */
 export interface Attachment {
   conflist: Conflist;
   pluginDirs: readonly string[];
   containerId: string;
-  /** Path of the network namespace, as the host sees it. */
+  /** The name of a container below /run/netns, or a path. */
   netns: string;
   ifname: string;
   /** `CNI_ARGS`. */
@@ -61,20 +38,20 @@ export interface Attachment {
 /** How one plugin answered: `error` is there exactly when it failed. */
 export interface Step {
   plugin: string;
-  result?: CniResult;
-  error?: CniError;
+  result?: Answer;
+  error?: Answer;
 }
 
 /** A list attached to one container; remembers the last result for CHECK and DEL. */
 export class Chain {
-  result: CniResult | undefined;
+  result: Answer | undefined;
 
-  constructor(readonly place: Place, readonly attachment: Attachment) {}
+  constructor(readonly host: Host, readonly attachment: Attachment) {}
 
   /** Runs ADD up to the first plugin that fails; there is a result only when none does. */
   async add(): Promise<Step[]> {
     const steps: Step[] = [];
-    let previous: CniResult | undefined;
+    let previous: Answer | undefined;
     for (const plugin of this.attachment.conflist.plugins) {
       const step = await this.#call("ADD", plugin, previous);
       steps.push(step);
@@ -97,62 +74,57 @@ export class Chain {
     return steps;
   }
 
-  async #each(command: string, plugins: readonly PluginConf[]): Promise<Step[]> {
+  async #each(verb: string, plugins: readonly PluginConf[]): Promise<Step[]> {
     const steps: Step[] = [];
-    for (const plugin of plugins) steps.push(await this.#call(command, plugin, this.result));
+    for (const plugin of plugins) steps.push(await this.#call(verb, plugin, this.result));
     return steps;
   }
 
-  async #call(command: string, plugin: PluginConf, prevResult: CniResult | undefined): Promise<Step> {
-    const { containerId, netns, ifname, args, pluginDirs, path: searched = systemPath } = this.attachment;
-    const env: Record<string, string> = {
-      PATH: searched,
-      CNI_COMMAND: command,
-      CNI_CONTAINERID: containerId,
-      CNI_NETNS: netns,
-      CNI_IFNAME: ifname,
-      CNI_PATH: pluginDirs.join(":"),
-    };
-    if (args !== undefined) env.CNI_ARGS = args;
-    const words = Object.entries(env).map(([key, value]) => `${key}=${value}`);
-    const stdin = JSON.stringify(this.#config(plugin, prevResult));
-    const path = await this.#find(plugin.type);
-    const { code, stdout, stderr } = await run(this.place.enter(["env", "-i", ...words, path]), { stdin });
+  async #call(verb: string, plugin: PluginConf, prevResult: Answer | undefined): Promise<Step> {
+    const { pluginDirs, path = SYSTEM_PATH, containerId, netns, ifname, args } = this.attachment;
+    const { code, stdout, stderr, json } = await call(this.host, verb, {
+      ...{ containerId, netns, ifname, ...(args === undefined ? {} : { args }) },
+      config: configOf(this.attachment, plugin, prevResult),
+      program: find(pluginDirs, plugin.type),
+      path: pluginDirs.join(":"),
+      env: { PATH: path },
+    });
     const step: Step = { plugin: plugin.type };
-    if (code !== 0) return { ...step, error: errorOf(stdout, `exit code ${code}: ${stdout}${stderr}`) };
-    return command === "ADD" ? { ...step, result: JSON.parse(stdout) as CniResult } : step;
+    if (code !== 0) return { ...step, error: json ?? { code: 0, msg: `exit code ${code}: ${stdout}${stderr}` } };
+    return verb === "ADD" ? { ...step, result: json ?? {} } : step;
   }
+}
 
-  #config(plugin: PluginConf, prevResult: CniResult | undefined): Record<string, unknown> {
-    const { conflist, capabilities = {} } = this.attachment;
-    const { capabilities: has = {}, ...own } = plugin;
-    const runtimeConfig = Object.fromEntries(Object.entries(capabilities).filter(([name]) => has[name] === true));
-    return {
-      ...own,
-      cniVersion: conflist.cniVersion,
-      name: conflist.name,
-      ...(Object.keys(runtimeConfig).length === 0 ? {} : { runtimeConfig }),
-      ...(prevResult === undefined ? {} : { prevResult }),
-    };
-  }
+/** What the runtime makes of a list's entry. */
+function configOf(
+  { conflist: { cniVersion, name }, capabilities = {} }: Attachment,
+  { capabilities: has = {}, ...own }: PluginConf,
+  prevResult: Answer | undefined,
+): Record<string, unknown> {
+  const wanted = Object.entries(capabilities).filter(([capability]) => has[capability] === true);
+  return {
+    ...own,
+    cniVersion,
+    name,
+    ...(wanted.length === 0 ? {} : { runtimeConfig: Object.fromEntries(wanted) }),
+    ...(prevResult === undefined ? {} : { prevResult }),
+  };
+}
 
-  async #find(type: string): Promise<string> {
-    const candidates = this.attachment.pluginDirs.map((dir) => `${dir}/${type}`);
-    const script = 'for path; do test -x "$path" && exec echo "$path"; done; exit 1';
-    return (await must(this.place.enter(["sh", "-c", script, "find", ...candidates]))).trim();
-  }
+function find(folders: readonly string[], type: string): string {
+  const paths = folders.map((folder) => `${folder}/${type}`);
+  const found = paths.find((path) => {
+    try {
+      return Deno.statSync(path).isFile;
+    } catch {
+      return false;
+    }
+  });
+  if (found === undefined) throw new Error(`Cannot find plugin "${type}" in ${folders.join(", ")}`);
+  return found;
 }
 
 /** The plugins among the steps that failed, each with its error: empty when all is well. */
 export function failures(steps: readonly Step[]): string[] {
   return steps.flatMap(({ plugin, error }) => error === undefined ? [] : [`${plugin}: ${error.code}: ${error.msg}`]);
-}
-
-function errorOf(stdout: string, otherwise: string): CniError {
-  try {
-    const { code, msg, details } = JSON.parse(stdout) as Partial<CniError>;
-    return { code: code ?? 0, msg: msg ?? otherwise, ...(details === undefined ? {} : { details }) };
-  } catch {
-    return { code: 0, msg: otherwise };
-  }
 }
