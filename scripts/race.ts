@@ -42,7 +42,11 @@ interface Tally {
 
 /** The races of one way; returns a row of the table. */
 async function races([name, options]: Way): Promise<string[]> {
-  await using cluster = await Cluster.make({ networks: NETWORKS, entry: () => ({ excludeFirst: EXCLUDED }), ...options });
+  await using cluster = await Cluster.make({
+    networks: NETWORKS,
+    entry: () => ({ excludeFirst: EXCLUDED }),
+    ...options,
+  });
   const window = Number(cluster.options.ipam?.propagationTimeout ?? cluster.lab.node(0).ipam.propagationTimeout);
   // Those that wait long race more addresses at a time.
   const abreast = window > 500 ? 5 : 2;
