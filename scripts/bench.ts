@@ -1,10 +1,10 @@
 /** `deno task bench`: whole calls as a runtime makes them, interleaved with those of Debian's reference plugins. */
+import { EXECUTABLE } from "../tests/lib/call.ts";
 import { Host, underlay } from "../tests/lib/host.ts";
 import { ensurePackages } from "../tests/lib/packages.ts";
 import { must } from "../tests/lib/run.ts";
 import type { Measured } from "./bench_inside.ts";
 import { duration, median, printTable, ratio } from "./bench_table.ts";
-import { EXECUTABLE } from "./built.ts";
 
 const ROUNDS = Number(Deno.args[0] ?? 30);
 const ROOT = new URL("..", import.meta.url).pathname;
@@ -12,7 +12,9 @@ const ROOT = new URL("..", import.meta.url).pathname;
 async function bench(): Promise<string[]> {
   await ensurePackages(["iproute2", "procps", "containernetworking-plugins", "time"]);
   const built = await must([Deno.execPath(), "run", "-A", "scripts/build.ts"], { cwd: ROOT, timeout: 180_000 });
-  const bundle = Number(/bundle ([\d.]+) KiB/.exec(built)?.[1]) * 1.024;
+  // What a call reads: the start, and the part for plugins.
+  const bundle = ["start", "plugin"].map((part) => Number(new RegExp(`${part} +([\\d.]+) KiB`).exec(built)?.[1]))
+    .reduce((sum, kibibytes) => sum + kibibytes * 1.024, 0);
   await using host = await Host.make("bench");
   await using _wire = await underlay([host]);
   const inside = [

@@ -1,6 +1,7 @@
-/** The part of `deno task bench:cluster` that runs on the host of the lab: `bench_adds.ts PLUGIN CNI_PATH ours|original ROUNDS`. */
+/** The part of `deno task bench:cluster` that runs on the host of the lab: `bench_adds.ts PROGRAM CNI_PATH ours|original ROUNDS`. */
+import type { Answer } from "../tests/lib/call.ts";
 import { must } from "../tests/lib/run.ts";
-import { type Answer, callTimed, redConfig, type Subject } from "./bench_call.ts";
+import { callTimed, redConfig, type Subject } from "./bench_call.ts";
 import { median } from "./bench_table.ts";
 
 /** Times in ms; null where the program cannot do it. */
@@ -22,13 +23,13 @@ const AT_ONCE = 100;
 /** Longer than the window, in ms: a reservation must have had it. */
 const SPREAD = 500;
 
-const [plugin = "", path = "", whose = "ours", count = "10"] = Deno.args;
+const [program = "", path = "", whose = "ours", count = "10"] = Deno.args;
 const rounds = Number(count);
 
 function subject(ipam: Record<string, unknown>, cidr?: string): Subject {
   const config = redConfig(ipam, cidr);
   return {
-    plugin,
+    program,
     path,
     config: whose === "ours" ? config : { ...config, cniVersion: "0.4.0", ipam: { type: "route-table" } },
   };

@@ -1,31 +1,24 @@
 /** Timed calls of plugins, for a benchmark that itself runs on the host of the lab: nothing is between it and the program. */
+import { type Answer, type Call, environmentOf, stdinOf } from "../tests/lib/call.ts";
+import { type NetConf, netConf, red } from "../tests/lib/config.ts";
 
-/** A plugin's executable with what it is called with. */
-export interface Subject {
-  plugin: string;
-  /** CNI_PATH. */
-  path: string;
+/** A plugin with what all its calls have in common. */
+export interface Subject extends Call {
+  /** Path of the executable. */
+  program: string;
   config: Record<string, unknown>;
 }
 
-export type Answer = Record<string, unknown>;
-
-/** Calls a plugin and returns how long that took in ms, from spawn to exit, and what it answered; throws when it fails. */
+/** Calls a plugin for a container's `eth0` and returns how long that took in ms, from spawn to exit, and what it answered; throws when it fails. */
 export async function callTimed(
-  { plugin, path, config }: Subject,
+  subject: Subject,
   verb: string,
   container: string,
   prevResult?: Answer,
 ): Promise<{ time: number; answer: Answer | undefined }> {
-  const env = {
-    CNI_COMMAND: verb,
-    CNI_CONTAINERID: container,
-    CNI_NETNS: `/run/netns/${container}`,
-    CNI_IFNAME: "eth0",
-    CNI_PATH: path,
-  };
-  const stdin = JSON.stringify(prevResult === undefined ? config : { ...config, prevResult });
-  const { time, stdout } = await runTimed([plugin], env, stdin);
+  const config = prevResult === undefined ? subject.config : { ...subject.config, prevResult };
+  const call = { ...subject, config, containerId: container, netns: container, ifname: "eth0" };
+  const { time, stdout } = await runTimed([subject.program], environmentOf(verb, call), stdinOf(call) ?? "");
   return { time, answer: stdout.trim() === "" ? undefined : JSON.parse(stdout) as Answer };
 }
 
@@ -51,14 +44,11 @@ export async function runTimed(
 }
 
 /** The configuration of a network `red` for ours, with what its claims are to be like. */
-export function redConfig(ipam: Record<string, unknown>, cidr = "10.97.1.0/24"): Record<string, unknown> {
-  const options = { vtepdev: "ul0", group: "239.1.1.101", port: "4789" };
-  return {
+export function redConfig(ipam: Record<string, unknown>, cidr = "10.97.1.0/24"): NetConf {
+  return netConf({
     cniVersion: "1.0.0",
     name: "bench",
-    type: "vxlan",
-    defaultNetwork: "red",
     ipam: { type: "routetable-ipam", ...ipam },
-    vxlans: [{ id: 101, name: "red", cidr, options }],
-  };
+    vxlans: [red({ cidr })],
+  });
 }

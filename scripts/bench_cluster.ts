@@ -1,10 +1,11 @@
 /** `deno task bench:cluster`: what waiting for the cluster costs, alone, many at once, and with a large routing table. */
+import { binDir, succeed } from "../tests/lib/call.ts";
 import { Host, underlay } from "../tests/lib/host.ts";
 import { ensurePackages } from "../tests/lib/packages.ts";
-import { must, run } from "../tests/lib/run.ts";
+import { run } from "../tests/lib/run.ts";
 import type { Adds } from "./bench_adds.ts";
 import { duration, median, printTable, ratio, type Row } from "./bench_table.ts";
-import { ensureBuilt, EXECUTABLE } from "./built.ts";
+import { ensureBuilt } from "./built.ts";
 
 /** Milliseconds: the program's own default. */
 const WINDOW = 250;
@@ -15,14 +16,13 @@ const ORIGINAL = ["github.com/travishegner/vxlan-cni", "github.com/travishegner/
 async function bench(): Promise<string[]> {
   await ensurePackages(["iproute2", "procps"]);
   await ensureBuilt();
-  await using stack = new AsyncDisposableStack();
-  const binDir = await Deno.makeTempDir({ prefix: "vxlan-cni-bench-" });
-  stack.defer(() => Deno.remove(binDir, { recursive: true }));
-  await must([EXECUTABLE, "install", "--bin-dir", binDir]);
-  const original = await installOriginal(`${binDir}/original`);
-  const ours = await adds(`${binDir}/vxlan`, binDir, "ours");
-  const theirs = original ? await adds(`${binDir}/original/vxlan-cni`, `${binDir}/original`, "original") : undefined;
-  const cost = await claims(`${binDir}/routetable-ipam`);
+  const folder = await binDir();
+  const original = `${folder}/original`;
+  const ours = await adds(`${folder}/vxlan`, folder, "ours");
+  const theirs = await installOriginal(original)
+    ? await adds(`${original}/vxlan-cni`, original, "original")
+    : undefined;
+  const cost = await claims();
   const beside = (time: number | undefined) =>
     time === undefined ? {} : { comparedWith: `original, ${duration(time)}` };
   const row = (what: string, key: keyof Adds, goal?: number): Row => {
@@ -56,16 +56,16 @@ async function bench(): Promise<string[]> {
 }
 
 /** Measures a main plugin on a host of its own. */
-async function adds(plugin: string, path: string, whose: "ours" | "original"): Promise<Adds> {
+async function adds(program: string, path: string, whose: "ours" | "original"): Promise<Adds> {
   await using host = await Host.make("bench");
   await using _wire = await underlay([host]);
   const script = new URL("bench_adds.ts", import.meta.url).pathname;
-  const inside = [Deno.execPath(), "run", "-A", "--quiet", script, plugin, path, whose, String(ROUNDS)];
+  const inside = [Deno.execPath(), "run", "-A", "--quiet", script, program, path, whose, String(ROUNDS)];
   return JSON.parse(await host.must(inside, { timeout: 600_000 })) as Adds;
 }
 
 /** What the IPAM plugin alone needs for a claim without a window, in ms; one host for each size of the table, called in turn. */
-async function claims(plugin: string): Promise<number[]> {
+async function claims(): Promise<number[]> {
   await using stack = new AsyncDisposableStack();
   const hosts: Host[] = [];
   for (const size of TABLES) {
@@ -79,16 +79,15 @@ async function claims(plugin: string): Promise<number[]> {
     await host.must(["ip", "-batch", "-"], { stdin: `${lines.join("\n")}\n` });
   }
   const ipam = { type: "routetable-ipam", subnet: "10.97.1.0/24", device: "ul0", propagationTimeout: 0 };
-  const stdin = JSON.stringify({ cniVersion: "1.0.0", name: "bench", type: "macvlan", ipam });
-  const env = (verb: string) =>
-    `CNI_COMMAND=${verb} CNI_CONTAINERID=c1 CNI_IFNAME=eth0 CNI_NETNS=/run/netns/c1 CNI_PATH=/usr/lib/cni`.split(" ");
+  const config = { cniVersion: "1.0.0", name: "bench", type: "macvlan", ipam };
+  const call = { program: "routetable-ipam", config, containerId: "c1", netns: "c1", ifname: "eth0" };
   const times = TABLES.map((): number[] => []);
   for (let round = 0; round < 3 * ROUNDS + 1; round++) {
     for (const [index, host] of hosts.entries()) {
       const start = performance.now();
-      await host.must(["env", "-i", ...env("ADD"), plugin], { stdin });
+      await succeed(host, "ADD", call);
       if (round > 0) times[index]?.push(performance.now() - start);
-      await host.must(["env", "-i", ...env("DEL"), plugin], { stdin });
+      await succeed(host, "DEL", call);
     }
   }
   return times.map(median);

@@ -1,6 +1,7 @@
 /** The measuring part of `deno task bench`; runs on the host of the lab: `bench_inside.ts EXECUTABLE ROUNDS`, prints JSON. */
+import type { Answer } from "../tests/lib/call.ts";
 import { must } from "../tests/lib/run.ts";
-import { type Answer, callTimed, redConfig, runTimed, type Subject } from "./bench_call.ts";
+import { callTimed, redConfig, runTimed, type Subject } from "./bench_call.ts";
 
 /** Times in ms by name, and the highest peak of resident memory in kB by verb. */
 export interface Measured {
@@ -24,9 +25,9 @@ async function measure(executable: string, rounds: number): Promise<Measured> {
 }
 
 async function measureCalls(executable: string, rounds: number, dataDir: string): Promise<Measured> {
-  const ours: Subject = { plugin: executable, path: CNI_PATH, config: redConfig({ propagationTimeout: 0 }) };
+  const ours: Subject = { program: executable, path: CNI_PATH, config: redConfig({ propagationTimeout: 0 }) };
   const reference: Subject = {
-    plugin: `${CNI_PATH}/macvlan`,
+    program: `${CNI_PATH}/macvlan`,
     path: CNI_PATH,
     config: {
       ...{ cniVersion: "1.0.0", name: "reference", type: "macvlan", master: "ul0", mode: "bridge" },
@@ -61,9 +62,9 @@ async function measureCalls(executable: string, rounds: number, dataDir: string)
     await del("last DEL", round, ours, "first");
   }
   const memory = { VERSION: await peak([executable], { CNI_COMMAND: "VERSION" }, VERSION_INPUT), ADD: 0, DEL: 0 };
-  const weighed = { ...ours, plugin: "/run/weighed" };
+  const weighed = { ...ours, program: "/run/weighed" };
   const weigh = `#!/bin/sh\nexec /usr/bin/time -q -f %M -o /run/peak ${executable}\n`;
-  await Deno.writeTextFile(weighed.plugin, weigh, { mode: 0o755 });
+  await Deno.writeTextFile(weighed.program, weigh, { mode: 0o755 });
   const { answer } = await callTimed(weighed, "ADD", "first");
   memory.ADD = await readPeak();
   await callTimed(weighed, "DEL", "first", answer);

@@ -34,6 +34,8 @@ const FLAGS = [
 const ENVIRONMENT = ["DENO_DIR=/proc/vxlan-cni", "DENO_NO_UPDATE_CHECK=1", "DENO_NO_PACKAGE_JSON=1"];
 /** Variables that start so could make Deno write files, send telemetry or refuse to start. */
 const DROPPED = ["DENO_", "OTEL_DENO", "NODE_CHANNEL_FD=", "SSLKEYLOGFILE="];
+/** Deno fetches its bundler at the first use, and 2.6 does not trust whom the system trusts of its own accord. */
+const CERTIFICATES = "system,mozilla";
 const SERVER = "https://dl.deno.land/release";
 const TRIPLE = `${Deno.build.arch}-unknown-linux-gnu`;
 
@@ -200,7 +202,7 @@ async function deno(args: string[]): Promise<string> {
   const command = new Deno.Command(Deno.execPath(), {
     args,
     cwd: ROOT,
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", DENO_TLS_CA_STORE: Deno.env.get("DENO_TLS_CA_STORE") ?? CERTIFICATES },
     signal,
     stdin: "null",
   });

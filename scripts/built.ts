@@ -1,10 +1,8 @@
 /** The built executable for the scripts that call it: built when it is missing or older than its sources. */
+import { EXECUTABLE } from "../tests/lib/call.ts";
 import { must } from "../tests/lib/run.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
-
-/** Where `deno task build` puts the executable. */
-export const EXECUTABLE = `${ROOT}dist/vxlan-cni`;
 
 /** Builds when that is needed; says whether it was. */
 export async function ensureBuilt(): Promise<"built" | "up to date"> {

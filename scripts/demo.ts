@@ -1,9 +1,9 @@
 /** `deno task demo`: a cluster of three nodes in network namespaces, from nothing to nothing, in less than a minute. */
-import { Lab } from "../tests/lab/lab.ts";
+import { Cluster } from "../tests/lab/cluster.ts";
+import { binDir } from "../tests/lib/call.ts";
 import { ensurePackages } from "../tests/lib/packages.ts";
-import { must } from "../tests/lib/run.ts";
-import { ensureBuilt, EXECUTABLE } from "./built.ts";
-import { Cluster, NETWORKS } from "./demo_cluster.ts";
+import { ensureBuilt } from "./built.ts";
+import { Demo, NETWORKS } from "./demo_cluster.ts";
 import { bold, dim, green, heading, red, seconds, step } from "./steps.ts";
 
 const PACKAGES = ["iproute2", "iputils-ping", "procps", "bird2"];
@@ -17,11 +17,9 @@ async function next(title: string, work: () => Promise<string | void>): Promise<
   await step(title, work);
 }
 
-async function demo(): Promise<void> {
+async function run(): Promise<void> {
   if (Deno.uid() !== 0) throw new Error("Cannot make network namespaces: this needs root; call it with sudo");
   await using stack = new AsyncDisposableStack();
-  const binDir = await Deno.makeTempDir({ prefix: "vxlan-cni-demo-" });
-  stack.defer(() => Deno.remove(binDir, { recursive: true }));
 
   heading("Set up");
   await next("packages", async () => {
@@ -30,50 +28,48 @@ async function demo(): Promise<void> {
   });
   await next("executable", ensureBuilt);
   await next("install", async () => {
-    await must([EXECUTABLE, "install", "--bin-dir", binDir]);
+    await binDir();
     return "vxlan, routetable-ipam, route-table";
   });
-  let cluster: Cluster | undefined;
+  let demo: Demo | undefined;
   await next("three nodes on one underlay", async () => {
-    const lab = stack.use(await Lab.make({ nodes: 3, underlay: "l2", routing: "bird-ibgp", networks: NETWORKS }));
-    await lab.converged();
-    cluster = new Cluster(lab, binDir);
-    await cluster.remember();
+    demo = new Demo(stack.use(await Cluster.make({ routing: "bird-ibgp", networks: NETWORKS })));
+    await demo.remember();
     return "BIRD on each, iBGP between all";
   });
-  if (cluster === undefined) return;
-  await show(cluster);
+  if (demo === undefined) return;
+  await show(demo);
   heading("Clean up");
   await next("nodes, underlay, routing daemons", () => stack.disposeAsync());
 }
 
 /** From the first ADD to the last DEL. */
-async function show(cluster: Cluster): Promise<void> {
+async function show(demo: Demo): Promise<void> {
   heading("ADD");
-  for (const container of cluster.containers) {
-    await next(`${container.network}: ${container.name} on ${container.node.name}`, () => cluster.add(container));
+  for (const container of demo.containers) {
+    await next(`${container.network}: ${container.name} on ${container.node.name}`, () => demo.add(container));
   }
-  await next("claims have spread to every node", () => cluster.spread());
-  console.log(`\n${cluster.picture()}`);
+  await next("claims have spread to every node", () => demo.spread());
+  console.log(`\n${demo.picture()}`);
 
   heading("Same network, two nodes");
-  await next("red, app to web", () => cluster.ping("app", "web", 4));
-  await next("blue, cache to db", () => cluster.ping("cache", "db", 4));
-  await next("blue, cache to db, IPv6", () => cluster.ping("cache", "db", 6));
-  await next("blue, TCP from cache to db", () => cluster.tcp("cache", "db", 4, TCP_BYTES));
-  await next("blue, TCP from cache to db, IPv6", () => cluster.tcp("cache", "db", 6, TCP_BYTES));
+  await next("red, app to web", () => demo.ping("app", "web", 4));
+  await next("blue, cache to db", () => demo.ping("cache", "db", 4));
+  await next("blue, cache to db, IPv6", () => demo.ping("cache", "db", 6));
+  await next("blue, TCP from cache to db", () => demo.tcp("cache", "db", 4, TCP_BYTES));
+  await next("blue, TCP from cache to db, IPv6", () => demo.tcp("cache", "db", 6, TCP_BYTES));
 
   heading("From network to network: node1 has both and routes");
-  await next("red web to blue db, node1", () => cluster.ping("web", "db", 4));
-  await next("red web to blue cache, node3", () => cluster.ping("web", "cache", 4));
-  await next("TCP from red web to blue cache", () => cluster.tcp("web", "cache", 4, TCP_BYTES));
+  await next("red web to blue db, node1", () => demo.ping("web", "db", 4));
+  await next("red web to blue cache, node3", () => demo.ping("web", "cache", 4));
+  await next("TCP from red web to blue cache", () => demo.tcp("web", "cache", 4, TCP_BYTES));
 
   heading("CHECK");
-  await next("every container is as ADD left it", () => cluster.check());
+  await next("every container is as ADD left it", () => demo.check());
 
   heading("DEL");
-  for (const container of cluster.containers) await next(container.name, () => cluster.del(container));
-  for (const node of cluster.lab.nodes) await next(`${node.name} is as it was before`, () => cluster.unchanged(node));
+  for (const container of demo.containers) await next(container.name, () => demo.del(container));
+  for (const node of demo.cluster.nodes) await next(`${node.name} is as it was before`, () => demo.unchanged(node));
 }
 
 /** Runs the demo; returns the exit code. Whatever happens, nothing of it stays. */
@@ -86,7 +82,7 @@ async function main(): Promise<number> {
     `${bold("vxlan-cni")}: ${dim("containers on three nodes, two networks, no database but the routing table")}`,
   );
   try {
-    await demo();
+    await run();
   } catch (error) {
     const code: unknown = interrupted.signal.reason;
     if (typeof code === "number") {

@@ -1,15 +1,15 @@
-/** The cluster of the demo: four containers of two networks on three nodes, and what is shown with them. */
-import { eventually } from "../tests/lib/eventually.ts";
-import type { Lab } from "../tests/lab/lab.ts";
+/** What the demo shows on a cluster of the lab: four containers of two networks on three nodes. */
+import { addresses, type Cluster } from "../tests/lab/cluster.ts";
 import type { Node } from "../tests/lab/node.ts";
-import type { Host } from "../tests/lib/host.ts";
+import type { Answer } from "../tests/lib/call.ts";
+import { eventually } from "../tests/lib/eventually.ts";
 import { run } from "../tests/lib/run.ts";
-import { call, type Result } from "./call.ts";
+import { difference, everythingOf } from "../tests/lib/state.ts";
 
 /** The two networks; blue is dual stack. */
 export const NETWORKS = [
-  { id: 101, name: "red", cidrs: ["10.97.1.0/24"] },
-  { id: 102, name: "blue", cidrs: ["10.97.2.0/24", "fd00:97:2::/64"] },
+  { name: "red", cidrs: ["10.97.1.0/24"] },
+  { name: "blue", cidrs: ["10.97.2.0/24", "fd00:97:2::/64"] },
 ] as const;
 
 type NetworkName = (typeof NETWORKS)[number]["name"];
@@ -19,7 +19,7 @@ interface Container {
   network: NetworkName;
   node: Node;
   /** What ADD answered. */
-  result?: Result;
+  result?: Answer;
 }
 
 const PLACES: readonly [name: string, network: NetworkName, node: number][] = [
@@ -28,61 +28,48 @@ const PLACES: readonly [name: string, network: NetworkName, node: number][] = [
   ["app", "red", 1],
   ["cache", "blue", 2],
 ];
-/** What a node holds in the kernel, without what changes by itself (lifetimes, neighbours). */
-const STATE = [
-  "ip -o -br link",
-  "ip -o -br address",
-  "ip -4 route show table all",
-  "ip -6 route show table all",
-  "ip -4 rule",
-  "ip -6 rule",
-  "find /run/vxlan-cni -type f -not -path '*/lock/*' 2>/dev/null || true",
-].join("; ");
 
-export class Cluster {
+export class Demo {
   readonly containers: Container[];
-  readonly #before = new Map<Node, string>();
+  readonly #before = new Map<Node, string[]>();
 
-  constructor(readonly lab: Lab, readonly binDir: string) {
-    this.containers = PLACES.map(([name, network, index]) => ({ name, network, node: lab.node(index) }));
+  constructor(readonly cluster: Cluster) {
+    this.containers = PLACES.map(([name, network, index]) => ({ name, network, node: cluster.lab.node(index) }));
   }
 
-  /** Notes what each node holds now, for unchanged(); before, the underlay's own addresses must have settled. */
+  /** Notes what each node holds now, for unchanged(). */
   async remember(): Promise<void> {
-    for (const { name, host } of this.lab.nodes) {
-      await eventually(
-        `${name} has no tentative address`,
-        async () => await host.must(["ip", "-6", "address", "show", "tentative"]) === "",
-      );
-    }
-    for (const node of this.lab.nodes) this.#before.set(node, await state(node.host));
+    for (const node of this.cluster.nodes) this.#before.set(node, await everythingOf(node.host));
   }
 
   async add(container: Container): Promise<string> {
-    await container.node.host.container(container.name);
-    container.result = await this.#call("ADD", container);
-    return addresses(container).map(({ address }) => address).join(" and ");
+    const { node, name, network } = container;
+    await node.host.container(name);
+    container.result = await this.cluster.succeed(node, "ADD", name, { network });
+    return (container.result.ips ?? []).map(({ address }) => address).join(" and ");
   }
 
   async check(): Promise<string> {
-    for (const container of this.containers) await this.#call("CHECK", container);
+    for (const { node, name, network, result } of this.containers) {
+      await this.cluster.succeed(node, "CHECK", name, { network, prevResult: result });
+    }
     return this.containers.map(({ name }) => name).join(", ");
   }
 
-  async del(container: Container): Promise<string> {
-    await this.#call("DEL", container);
-    const { host } = container.node;
-    const links = await host.ip<{ ifname: string }>("link", container.name);
-    const left = links.map(({ ifname }) => ifname).filter((name) => name !== "lo");
-    if (left.length > 0) throw new Error(`DEL left ${left.join(", ")} in container ${container.name}`);
-    await host.must(["ip", "netns", "del", container.name]);
+  async del({ node, name, network, result }: Container): Promise<string> {
+    await this.cluster.del(node, name, { network, prevResult: result });
+    const { host } = node;
+    const links = await host.ip<{ ifname: string }>("link", name);
+    const left = links.map(({ ifname }) => ifname).filter((one) => one !== "lo");
+    if (left.length > 0) throw new Error(`DEL left ${left.join(", ")} in container ${name}`);
+    await host.must(["ip", "netns", "del", name]);
     return "only its loopback is left in its namespace";
   }
 
   /** Waits until each node has a host route to each container. */
   async spread(): Promise<string> {
-    const all = this.containers.flatMap((container) => addresses(container).map(({ ip }) => ip));
-    for (const node of this.lab.nodes) {
+    const all = this.containers.flatMap(({ result }) => addresses(result));
+    for (const node of this.cluster.nodes) {
       await eventually(`${node.name} has routes to ${all.join(", ")}`, async () => {
         const routes = [
           ...await node.host.ip<{ dst: string }>("-4 route"),
@@ -131,27 +118,30 @@ export class Cluster {
 
   /** Waits until a node holds exactly what it held before the first ADD; routes of other nodes go a moment after their DEL. */
   async unchanged(node: Node): Promise<string> {
-    const before = this.#before.get(node) ?? "";
-    let now = "";
-    await eventually(`${node.name} is as before`, async () => (now = await state(node.host)) === before, 10_000)
-      .catch((cause: unknown) => {
-        const left = now.split("\n").filter((line) => !before.includes(line));
-        throw new Error(`${node.name} differs: ${left.join("; ") || "something is missing"}`, { cause });
-      });
+    const before = this.#before.get(node) ?? [];
+    let changed = "";
+    const isAsBefore = async () => (changed = difference(before, await everythingOf(node.host))) === "";
+    await eventually(`${node.name} is as before`, isAsBefore, 10_000).catch((cause: unknown) => {
+      throw new Error(`${node.name} differs: ${changed}`, { cause });
+    });
     return "links, addresses, routes, rules, records";
   }
 
   /** The nodes side by side with what is on them. */
   picture(): string {
-    const { nodes } = this.lab;
+    const { nodes } = this.cluster;
     const on = (node: Node, network: NetworkName) =>
       this.containers.find((one) => one.node === node && one.network === network);
     const rows: string[][] = [
       ["", ...nodes.map(({ name }) => name), ""],
       ["", ...nodes.map(({ address }) => address), ""],
       ["", ...nodes.map(() => "+"), "underlay"],
-      ...NETWORKS.flatMap(({ name, id, cidrs }) => [
-        [name, ...nodes.map((node) => `| ${line(on(node, name), ({ gateway }) => `gateway ${gateway}`)}`), `VNI ${id}`],
+      ...NETWORKS.flatMap(({ name, cidrs }, vni) => [
+        [
+          name,
+          ...nodes.map((node) => `| ${line(on(node, name), ({ gateway }) => `gateway ${gateway}`)}`),
+          `VNI ${101 + vni}`,
+        ],
         ...cidrs.map((cidr, index) => [
           "",
           ...nodes.map((node) => `| ${line(on(node, name), ({ ip }, of) => `${index === 0 ? of : ""} ${ip}`, index)}`),
@@ -166,29 +156,6 @@ export class Cluster {
     }).join("\n");
   }
 
-  #call(verb: "ADD" | "CHECK" | "DEL", { name, network, node, result }: Container): Promise<Result | undefined> {
-    return call({
-      host: node.host,
-      plugin: `${this.binDir}/vxlan`,
-      path: this.binDir,
-      verb,
-      containerId: name,
-      netns: `/run/netns/${name}`,
-      config: {
-        cniVersion: "1.1.0",
-        name: "demo",
-        type: "vxlan",
-        defaultNetwork: network,
-        ipam: { type: "routetable-ipam", ...node.ipam },
-        vxlans: NETWORKS.map(({ id, name, cidrs }) => ({
-          ...{ id, name, cidrs },
-          options: { vtepdev: "ul0", group: `239.1.1.${id}`, port: "4789" },
-        })),
-        ...(result === undefined ? {} : { prevResult: result }),
-      },
-    });
-  }
-
   #find(name: string): Container {
     const found = this.containers.find((container) => container.name === name);
     if (found === undefined) throw new RangeError(`Cannot find container ${name} in the demo`);
@@ -196,22 +163,10 @@ export class Cluster {
   }
 
   #address(name: string, family: 4 | 6): string {
-    return addressOf(this.#find(name), family);
+    const found = addresses(this.#find(name).result).find((ip) => ip.includes(":") === (family === 6));
+    if (found === undefined) throw new Error(`${name} has no IPv${family} address`);
+    return found;
   }
-}
-
-function addresses({ result }: Container): { ip: string; address: string; gateway: string }[] {
-  return (result?.ips ?? []).map(({ address, gateway = "" }) => ({
-    ip: address.split("/")[0] ?? "",
-    address,
-    gateway,
-  }));
-}
-
-function addressOf(container: Container, family: 4 | 6): string {
-  const found = addresses(container).find(({ ip }) => ip.includes(":") === (family === 6));
-  if (found === undefined) throw new Error(`${container.name} has no IPv${family} address`);
-  return found.ip;
 }
 
 /** What the picture says of a container's address, counted from 0; nothing where there is none. */
@@ -220,14 +175,11 @@ function line(
   say: (address: { ip: string; gateway: string }, name: string) => string,
   index = 0,
 ): string {
-  const address = container === undefined ? undefined : addresses(container)[index];
-  return container === undefined || address === undefined ? "" : say(address, container.name).trim();
+  const ip = addresses(container?.result)[index];
+  if (container === undefined || ip === undefined) return "";
+  return say({ ip, gateway: container.result?.ips?.[index]?.gateway ?? "" }, container.name).trim();
 }
 
 function route(routers: number): string {
   return routers === 0 ? "no router between" : `${routers} router${routers === 1 ? "" : "s"} between`;
-}
-
-function state(host: Host): Promise<string> {
-  return host.must(["sh", "-c", STATE]);
 }

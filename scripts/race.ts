@@ -42,12 +42,16 @@ interface Tally {
 
 /** The races of one way; returns a row of the table. */
 async function races([name, options]: Way): Promise<string[]> {
-  await using cluster = await Cluster.make({ networks: NETWORKS, excludeFirst: EXCLUDED, ...options });
+  await using cluster = await Cluster.make({
+    networks: NETWORKS,
+    entry: () => ({ excludeFirst: EXCLUDED }),
+    ...options,
+  });
   const window = Number(cluster.options.ipam?.propagationTimeout ?? cluster.lab.node(0).ipam.propagationTimeout);
   // Those that wait long race more addresses at a time.
   const abreast = window > 500 ? 5 : 2;
   const ids = Array.from({ length: abreast }, (_, index) => `c${index}`);
-  for (const node of cluster.nodes) for (const id of ids) await cluster.container(node, id);
+  for (const node of cluster.nodes) for (const id of ids) await node.host.container(id);
   let number = 0;
   const tally: Tally = { one: 0, more: 0, none: 0, losers: [], refusals: [] };
   const rest = async (skew: number, id: string) => {

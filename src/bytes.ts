@@ -13,7 +13,7 @@ export interface Codec<T> {
   write(view: DataView, at: number, value: T): void;
   /** Reads what lies between two offsets; throws RangeError when that is too short. */
   read(view: DataView, at: number, end: number): T;
-  /** Name of the attribute that holds an offset, e.g. `info.vxlan.portRange`; undefined outside of all. */
+  /** Name of the attribute that holds an offset, e.g. `info.vxlan.portRange`; undefined outside of all, also before the first. */
   nameAt?(view: DataView, at: number, end: number, offset: number): string | undefined;
 }
 
@@ -228,9 +228,7 @@ export function attributes<T extends Table>(table: T): Codec<AttributesOf<T>> {
       return out as AttributesOf<T>;
     },
     nameAt(view, at, end, offset) {
-      while (at + NLA_HDRLEN <= end) {
-        // Before the first one: the header of what holds them.
-        if (offset < at) return undefined;
+      while (at <= offset && at + NLA_HDRLEN <= end) {
         const { attribute, end: after } = next(view, at, end);
         if (offset < after) {
           const inner = attribute?.codec.nameAt?.(view, at + NLA_HDRLEN, after, offset);

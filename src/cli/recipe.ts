@@ -52,9 +52,16 @@ function optionsOf(words: Words, operator: Operator): RoutingOptions {
     ...readClaimSettings(networks[0]?.ipam ?? {}),
     self: self === undefined ? undefined : readNode(self),
     peers: Array.isArray(peer) ? peer.map((one) => readNode(String(one))) : undefined,
-    asn: asn === undefined ? undefined : Number(asn),
+    asn: asn === undefined ? undefined : readAsn(asn),
     interface: textOf(words, "interface"),
   };
+}
+
+/** Four bytes (RFC 6793). */
+function readAsn(text: string): number {
+  const asn = /^\d{1,10}$/.test(text) ? Number(text) : 0;
+  if (asn >= 1 && asn <= 4294967295) return asn;
+  throw new Error(`Cannot print a recipe: --asn: wanted a whole number from 1 to 4294967295, got "${text}"`);
 }
 
 function readNode(text: string): RoutingNode {

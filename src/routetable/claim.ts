@@ -8,12 +8,16 @@ export async function claimAll(claiming: Claiming): Promise<Cidr[]> {
   const { config: { prefixes, requested }, claims } = claiming;
   const asked = ({ ip }: Cidr) => requested.find(({ version }) => version === ip.version);
   const ready = prefixes.map((prefix) => ({ prefix, claim: takeReservation(claiming, prefix, asked(prefix)) }));
-  const claimed = ready.map(async ({ prefix, claim }) => claim ?? await claimIn(claiming, prefix, asked(prefix)));
-  // Only an ADD that waits for a window also makes reservations; after its own claims, which may need the last addresses.
+  const claimed = Promise.allSettled(
+    ready.map(async ({ prefix, claim }) => claim ?? await claimIn(claiming, prefix, asked(prefix))),
+  );
+  // The last addresses of a prefix are for the container, and for the gateway whose claim begins beside it, at once.
+  await Promise.resolve();
+  // Only an ADD that waits for a window also makes reservations.
   const reserved = ready.flatMap(({ prefix, claim }) =>
     claim === undefined ? [fillReservations(claiming, prefix)] : []
   );
-  const settled = await Promise.allSettled(claimed);
+  const settled = await claimed;
   await Promise.all(reserved);
   const failed = settled.find((one) => one.status === "rejected");
   const held = settled.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);

@@ -14,7 +14,7 @@ export type Seen =
   | { what: "missed" };
 
 /** What is known so far. */
-export interface Contest {
+interface Contest {
   /** Hardware address of our device. */
   readonly mac: string;
   /** Whether there is a broadcast domain to ask. */
@@ -35,7 +35,7 @@ export interface Contest {
 }
 
 /** What to do now. */
-export interface Decision {
+interface Decision {
   /** Why the address cannot be kept; `ours` when it can; undefined while that is not known. */
   verdict: "ours" | { lost: string } | undefined;
   probe: boolean;

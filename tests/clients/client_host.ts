@@ -1,13 +1,14 @@
 /**
- * A host for a real client: a `Host` on an underlay, with a process namespace and with an overlay over `/etc`, `/opt` and
- * `/var`. Whatever the client starts ends with the test, and nothing that it writes reaches the machine.
+ * A machine for a real client, with a process namespace and with an overlay over `/etc`, `/opt` and `/var`: whatever the client
+ * starts ends with the test, and nothing that it writes stays.
  */
-import { Host, underlay } from "../lib/host.ts";
-import { systemPath } from "../lib/chain.ts";
+import type { Host } from "../lib/host.ts";
+import { SYSTEM_PATH } from "../lib/call.ts";
 import { must, type Ran, run, type RunOptions } from "../lib/run.ts";
+import { Machine } from "./machine.ts";
 import { Recorder } from "./recorder.ts";
 import { makeRootfs } from "./rootfs.ts";
-import { makeSubject, type Subject } from "./subject.ts";
+import type { Subject } from "./subject.ts";
 
 // crun refuses a host with both generations of cgroups: the second one is taken away here. The process id is read before
 // the new /proc hides it. The shell stays in front of `cat` to reap what the client leaves behind.
@@ -28,37 +29,34 @@ exit 0
 
 export class ClientHost implements AsyncDisposable {
   readonly #parts: AsyncDisposableStack;
+  /** A temporary folder with `rootfs`, the file system of a container. */
+  readonly folder: string;
+  readonly host: Host;
+  readonly subject: Subject;
 
   private constructor(
     parts: AsyncDisposableStack,
-    /** A temporary folder with `rootfs`, the file system of a container. */
-    readonly folder: string,
-    readonly host: Host,
-    /** The other end of the underlay, 192.0.2.254. */
-    readonly wire: Host,
-    readonly subject: Subject,
+    machine: Machine,
     readonly recorder: Recorder,
     readonly pid: number,
   ) {
     this.#parts = parts;
+    this.folder = machine.folder;
+    this.host = machine.host;
+    this.subject = machine.subject;
   }
 
   /** Makes a host whose plugins are `recorder.pluginDir`, and whose list is also in `/etc/cni/net.d`. */
   static async make(): Promise<ClientHost> {
     await using parts = new AsyncDisposableStack();
-    const folder = await Deno.makeTempDir({ prefix: "client-" });
-    parts.defer(() => Deno.remove(folder, { recursive: true }));
-    const subject = await makeSubject(folder);
-    const recorder = await Recorder.make(folder, subject.conflist.plugins[0]!.type, subject.pluginDirs);
+    const machine = parts.use(await Machine.make());
+    const { folder, subject: { conflist, pluginDirs }, host } = machine;
+    const recorder = await Recorder.make(folder, conflist.plugins[0]!.type, pluginDirs);
     await makeRootfs(`${folder}/rootfs`);
-    const host = parts.use(await Host.make());
-    const wire = parts.use(await underlay([host]));
-    await wire.must(["ip", "addr", "add", "192.0.2.254/24", "dev", "br0"]);
     const pid = await startInit(host, parts);
-    const client = new ClientHost(parts.move(), folder, host, wire, subject, recorder, pid);
+    const client = new ClientHost(parts.move(), machine, recorder, pid);
     await client.must(["mount", "--bind", recorder.pluginDir, "/opt/cni/bin"]);
-    const conflist = JSON.stringify(subject.conflist);
-    await client.must(["tee", "/etc/cni/net.d/50-vxnet.conflist"], { stdin: conflist });
+    await client.must(["tee", "/etc/cni/net.d/50-vxnet.conflist"], { stdin: JSON.stringify(conflist) });
     return client;
   }
 
@@ -69,7 +67,7 @@ export class ClientHost implements AsyncDisposable {
 
   /** The environment of every command here: nothing of the machine's own. */
   get env(): Record<string, string> {
-    return { PATH: systemPath, HOME: this.folder, LANG: "C.UTF-8" };
+    return { PATH: SYSTEM_PATH, HOME: this.folder, LANG: "C.UTF-8" };
   }
 
   run(command: readonly string[], options: RunOptions = {}): Promise<Ran> {
@@ -133,14 +131,4 @@ export async function firstLine(stream: ReadableStream<Uint8Array>, pattern: Reg
 
 async function drain(reader: ReadableStreamDefaultReader<string>): Promise<void> {
   while (!(await reader.read().catch(() => ({ done: true }))).done);
-}
-
-/**
- * What the plugins may have changed on a host: links, addresses, routes of all tables, rules. Without the IPv6 routes of the
- * underlay device: the kernel adds its own when it has found the link-local address to be unique.
- */
-export async function topology(host: Host): Promise<string> {
-  const commands = ["link", "-4 addr", "-4 route show table all", "-6 route show table all", "-4 rule", "-6 rule"];
-  const outputs = await Promise.all(commands.map((args) => host.must(["ip", "-o", ...args.split(" ")])));
-  return outputs.join("").split("\n").filter((line) => !/^\S*( \S+)?:.* dev ul0 /.test(line)).join("\n");
 }

@@ -1,8 +1,9 @@
 /** containerd's own client with `ctr run --cni`: what it asks of a plugin, and what its user sees. */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import type { CniResult } from "../lib/chain.ts";
+import type { Answer } from "../lib/call.ts";
 import { ensurePackages } from "../lib/packages.ts";
-import { ClientHost, firstLine, topology } from "./client_host.ts";
+import { everythingOf } from "../lib/state.ts";
+import { ClientHost, firstLine } from "./client_host.ts";
 
 /** A containerd in a host of its own. Its containers run under crun without cgroups: those belong to the machine. */
 class Containerd implements AsyncDisposable {
@@ -59,7 +60,7 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
 Deno.test("containerd: containers reach one another, and nothing is left after the last one", async () => {
   await using containerd = await Containerd.make();
   const { client } = containerd;
-  const before = await topology(client.host);
+  const before = await everythingOf(client.host);
 
   const a = client.spawn(containerd.container("a", "/bin/sh", "-c", "ip -4 -o addr show eth0; exec sleep 1000"));
   const shown = await firstLine(a.stdout, / inet /);
@@ -74,7 +75,7 @@ Deno.test("containerd: containers reach one another, and nothing is left after t
   await a.stderr.cancel();
   await a.status;
   for (const { command, code, stdout } of await client.recorder.calls()) equal(code, 0, `${command}: ${stdout}`);
-  equal(await topology(client.host), before);
+  deepEqual(await everythingOf(client.host), before);
 });
 
 Deno.test("containerd: gives a process's namespace to ADD and none to DEL, with the result of ADD", async () => {
@@ -87,6 +88,6 @@ Deno.test("containerd: gives a process's namespace to ADD and none to DEL, with 
   match(add?.env.CNI_NETNS ?? "", /^\/proc\/\d+\/ns\/net$/);
   equal(del?.env.CNI_NETNS, "");
   equal(del?.env.CNI_CONTAINERID, add?.env.CNI_CONTAINERID);
-  const { prevResult } = JSON.parse(del?.stdin ?? "{}") as { prevResult?: CniResult };
-  deepEqual(prevResult?.ips, (JSON.parse(add?.stdout ?? "{}") as CniResult).ips);
+  const { prevResult } = JSON.parse(del?.stdin ?? "{}") as { prevResult?: Answer };
+  deepEqual(prevResult?.ips, (JSON.parse(add?.stdout ?? "{}") as Answer).ips);
 });

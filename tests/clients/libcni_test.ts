@@ -1,33 +1,26 @@
 /** libcni, the library of runtimes written in Go: attaches, checks, detaches. */
 import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
-import type { CniResult } from "../lib/chain.ts";
-import { ClientHost, topology } from "./client_host.ts";
-import { type Answer, buildLibcni, callLibcni, type Verb } from "./libcni.ts";
+import type { Answer } from "../lib/call.ts";
+import { everythingOf } from "../lib/state.ts";
+import { ClientHost } from "./client_host.ts";
+import { Libcni, type Outcome, type Verb } from "./libcni.ts";
 
 /** A host on which containers are attached through libcni. */
 class Runtime implements AsyncDisposable {
-  private constructor(readonly client: ClientHost, readonly program: string) {}
+  private constructor(readonly client: ClientHost, readonly libcni: Libcni) {}
 
   static async make(): Promise<Runtime> {
     await using parts = new AsyncDisposableStack();
-    const folder = await Deno.makeTempDir({ prefix: "libcni-" });
-    parts.defer(() => Deno.remove(folder, { recursive: true }));
-    const program = await buildLibcni(folder);
-    const client = await ClientHost.make();
-    await Deno.rename(program, `${client.folder}/libcni`);
-    return new Runtime(client, `${client.folder}/libcni`);
+    const client = parts.use(await ClientHost.make());
+    const runtime = new Runtime(client, await Libcni.make(client.host, client.folder));
+    parts.move();
+    return runtime;
   }
 
-  call<Result = CniResult>(verb: Verb, netns: string, args = ""): Promise<Answer<Result>> {
-    const { client, program } = this;
-    return callLibcni(client.host.enter.bind(client.host), program, client.folder, verb, {
-      conflist: client.subject.conflist,
-      pluginDirs: [client.recorder.pluginDir],
-      containerId: `id-${netns}`,
-      netns: `/run/netns/${netns}`,
-      ifname: "eth0",
-      args,
-    });
+  call<Result = Answer>(verb: Verb, netns: string): Promise<Outcome<Result>> {
+    const { subject: { conflist }, recorder } = this.client;
+    const who = { containerId: `id-${netns}`, netns, ifname: "eth0" };
+    return this.libcni.call(verb, { conflist, pluginDirs: [recorder.pluginDir], ...who });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -44,10 +37,10 @@ Deno.test("libcni: the plugins support the versions of the list", async () => {
 Deno.test("libcni: ADD gives what the container has, CHECK agrees, DEL leaves nothing, and again", async () => {
   await using runtime = await Runtime.make();
   const { host } = runtime.client;
-  const before = await topology(host);
+  const before = await everythingOf(host);
   const [a, b] = [await host.container(), await host.container()];
 
-  const results: CniResult[] = [];
+  const results: Answer[] = [];
   for (const netns of [a, b]) {
     const { result, error } = await runtime.call("ADD", netns);
     equal(error, undefined);
@@ -68,7 +61,7 @@ Deno.test("libcni: ADD gives what the container has, CHECK agrees, DEL leaves no
 
   for (const netns of [a, b, a]) deepEqual(await runtime.call("DEL", netns), {});
   for (const netns of [a, b]) await host.must(["ip", "netns", "del", netns]);
-  equal(await topology(host), before);
+  deepEqual(await everythingOf(host), before);
 });
 
 Deno.test("libcni: CHECK fails when the container lost its interface", async () => {
@@ -86,10 +79,10 @@ Deno.test("libcni: CHECK fails when the container lost its interface", async () 
 Deno.test("libcni: DEL succeeds when the container's namespace is gone", async () => {
   await using runtime = await Runtime.make();
   const { host } = runtime.client;
-  const before = await topology(host);
+  const before = await everythingOf(host);
   const netns = await host.container();
   equal((await runtime.call("ADD", netns)).error, undefined);
   await host.must(["ip", "netns", "del", netns]);
   deepEqual(await runtime.call("DEL", netns), {});
-  equal(await topology(host), before);
+  deepEqual(await everythingOf(host), before);
 });

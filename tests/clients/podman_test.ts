@@ -1,7 +1,8 @@
 /** Podman with the CNI backend: what it asks of a plugin, and what its user sees. */
-import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
+import { deepEqual, equal, match, notDeepEqual, notEqual, ok } from "node:assert/strict";
 import { ensurePackages } from "../lib/packages.ts";
-import { ClientHost, topology } from "./client_host.ts";
+import { everythingOf } from "../lib/state.ts";
+import { ClientHost } from "./client_host.ts";
 
 /** What the tests read of `podman inspect`. */
 interface Inspected {
@@ -88,7 +89,7 @@ runroot = "/run/storage"
 Deno.test("podman: containers reach one another, and nothing is left after the last one", async () => {
   await using podman = await Podman.make();
   const { client } = podman;
-  const before = await topology(client.host);
+  const before = await everythingOf(client.host);
 
   const a = await podman.start("a");
   const b = await podman.start("b");
@@ -103,12 +104,12 @@ Deno.test("podman: containers reach one another, and nothing is left after the l
   await podman.must("exec", "a", "/bin/ping", "-c", "1", "-W", "5", b.IPAddress);
   await podman.must("exec", "b", "/bin/ping", "-c", "1", "-W", "5", a.IPAddress);
   await podman.must("exec", "b", "/bin/ping", "-c", "1", "-W", "5", "192.0.2.1");
-  notEqual(await topology(client.host), before);
+  notDeepEqual(await everythingOf(client.host), before);
 
   await podman.must("rm", "-f", "-t", "0", "a");
   await podman.must("exec", "b", "/bin/ping", "-c", "1", "-W", "5", b.Gateway);
   await podman.must("rm", "-f", "-t", "0", "b");
-  equal(await topology(client.host), before);
+  deepEqual(await everythingOf(client.host), before);
 
   // Podman ignores the answer to DEL: its user would not see an error.
   for (const { command, code, stdout } of await client.recorder.calls()) equal(code, 0, `${command}: ${stdout}`);

@@ -1,7 +1,7 @@
 /** Stands between a client and a plugin and writes down each call: what the client gave and what the plugin answered. */
 
 /** One recorded call. */
-export interface Call {
+interface Call {
   command: string;
   env: Record<string, string>;
   stdin: string;

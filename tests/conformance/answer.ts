@@ -1,5 +1,5 @@
 /** What a plugin answered: exit code and text, and the demands that every answer is held to. */
-import { broken, demand } from "./rule.ts";
+import { broken, demand } from "./demand.ts";
 
 /** Any JSON value. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };

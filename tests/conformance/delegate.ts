@@ -6,21 +6,20 @@ import type { Host } from "../lib/host.ts";
 import { isObject, type JsonObject, parseJson } from "./answer.ts";
 
 /** One call that reached the delegate. */
-export interface DelegateCall {
+interface DelegateCall {
   readonly env: Record<string, string>;
   readonly stdin: JsonObject;
 }
 
 const HOME = "/run/conformance";
 
-/** What the stand-in writes to standard error at each call. */
-export const DELEGATE_LOG = "conformance: the delegate was called";
+const SAID = "conformance: the delegate was called";
 
 const SCRIPT = `#!/bin/sh
 call=$(mktemp -d ${HOME}/calls/XXXXXXXX)
 cat > "$call/stdin"
 env > "$call/env"
-echo "${DELEGATE_LOG}" >&2
+echo "${SAID}" >&2
 if [ -e "${HOME}/fail-$CNI_COMMAND" ]; then cat "${HOME}/fail-$CNI_COMMAND"; exit 1; fi
 exec REAL < "$call/stdin"
 `;
@@ -29,6 +28,8 @@ exec REAL < "$call/stdin"
 export class Delegate {
   /** The directory to put first in `CNI_PATH`. */
   readonly directory = `${HOME}/bin`;
+  /** What the stand-in writes to standard error at each call. */
+  readonly said = SAID;
   readonly #root: string;
 
   private constructor(host: Host) {

@@ -10,7 +10,7 @@ interface IpAddress {
 }
 
 /** A link as `ip -j -d addr` shows it. */
-export interface KernelLink {
+interface KernelLink {
   ifname: string;
   address?: string;
   mtu: number;
@@ -31,7 +31,7 @@ interface KernelRoute {
 }
 
 /** Links with their addresses, and routes of both families. */
-export interface KernelState {
+interface KernelState {
   links: KernelLink[];
   routes: KernelRoute[];
 }
@@ -65,37 +65,6 @@ export function missingRoutes(state: KernelState, view: ResultView): string[] {
       sameDestination(route.dst, wanted.dst) && (wanted.gw === undefined || route.gateway === wanted.gw)
     )
   ).map((route) => `${route.dst} via ${route.gw ?? "any"}`);
-}
-
-/** A host or container in lines that are equal when nothing of note differs: links, addresses, routes, rules. */
-export async function snapshot(host: Host, netns?: string): Promise<string[]> {
-  const state = await kernelState(host, netns);
-  const inside = netns === undefined ? "" : `-n ${netns}`;
-  const rules = (await lists(host, [`ip ${inside} -j -4 rule`, `ip ${inside} -j -6 rule`])).flat();
-  const links = state.links.map((link) =>
-    `link ${link.ifname} ${link.linkinfo?.info_kind ?? ""} ${link.master ?? ""} ${
-      link.flags.includes("UP") ? "up" : ""
-    }`
-  );
-  const addresses = state.links.flatMap((link) => addressesOf(link).map((address) => `addr ${link.ifname} ${address}`));
-  const routes = state.routes.filter((route) => !ownOfKernel(route)).map((route) =>
-    `route ${route.dst} via ${route.gateway ?? ""} dev ${route.dev ?? ""} table ${route.table ?? "main"}`
-  );
-  return [...links, ...addresses, ...routes, ...rules.map((rule) => `rule ${JSON.stringify(rule)}`)].sort();
-}
-
-/** What was added to and removed from a snapshot, in one line; empty when nothing was. */
-export function difference(before: readonly string[], after: readonly string[]): string {
-  const gone = before.filter((line) => !after.includes(line)).map((line) => `- ${line}`);
-  const came = after.filter((line) => !before.includes(line)).map((line) => `+ ${line}`);
-  return [...gone, ...came].join("; ");
-}
-
-/** Routes the kernel keeps by itself with every address: local, broadcast, multicast, and fe80::/64. */
-function ownOfKernel(route: KernelRoute): boolean {
-  return ["local", "broadcast", "multicast", "anycast"].includes(route.type ?? "") ||
-    /^(fe80:|ff00:)/.test(route.dst) ||
-    route.table === "local";
 }
 
 function sameDestination(kernel: string, wanted: string): boolean {

@@ -8,7 +8,7 @@
 import { parseArgs } from "node:util";
 import { isObject, type JsonObject, parseJson } from "./answer.ts";
 import { broke, table } from "./report.ts";
-import { type Version, VERSIONS } from "./rule.ts";
+import { type Version, VERSIONS } from "./version.ts";
 import type { SubjectSpec } from "./subject.ts";
 import { conformance } from "./suite.ts";
 
@@ -23,7 +23,7 @@ const USAGE = `Usage: conformance --plugin PATH --config FILE
   --json                  print the verdicts as JSON`;
 
 /** Reads a network config for one plugin, alone or as the only one of a list. */
-export async function readConfig(path: string): Promise<JsonObject> {
+async function readConfig(path: string): Promise<JsonObject> {
   const config = parseJson(await Deno.readTextFile(path));
   if (!isObject(config)) throw new SyntaxError(`Cannot read config "${path}": it is no JSON object`);
   const { plugins, ...list } = config;

@@ -1,5 +1,5 @@
 /** The verdicts as text for people. */
-import { type Version, VERSIONS } from "./rule.ts";
+import { type Version, VERSIONS } from "./version.ts";
 import type { Finding, Verdict } from "./suite.ts";
 
 /** A table of the verdicts; below it what was seen where a rule failed, and a line of sums. */

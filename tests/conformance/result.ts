@@ -2,7 +2,7 @@
 import { isObject, type Json, type JsonObject } from "./answer.ts";
 
 /** An entry of `interfaces`. */
-export interface ResultInterface {
+interface ResultInterface {
   readonly name: string;
   readonly mac: string | undefined;
   readonly sandbox: string;
@@ -10,14 +10,14 @@ export interface ResultInterface {
 }
 
 /** An address of the result, with its prefix length. */
-export interface ResultAddress {
+interface ResultAddress {
   readonly address: string;
   readonly gateway: string | undefined;
   readonly interface: number | undefined;
 }
 
 /** A route of the result. */
-export interface ResultRoute {
+interface ResultRoute {
   readonly dst: string;
   readonly gw: string | undefined;
 }

@@ -1,5 +1,6 @@
 /** All rules of the suite, in the order in which they are asked: those that look first, those that must be alone last. */
-import type { Kind, Rule } from "./rule.ts";
+import type { Rule } from "./rule.ts";
+import type { Kind } from "./subject.ts";
 import { addRules } from "./rules_add.ts";
 import { checkRules } from "./rules_check.ts";
 import { concurrencyRules } from "./rules_concurrency.ts";

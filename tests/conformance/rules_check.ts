@@ -1,54 +1,36 @@
 /** Section 2 CHECK: content right after ADD, failing when something of the result is gone, and looking only. */
 import { type Answer, failed, isObject, type JsonObject, silent, succeeded } from "./answer.ts";
-import { difference, snapshot } from "./kernel.ts";
-import { demand, type Rule, since } from "./rule.ts";
-import { leavesHost } from "./rules_add.ts";
+import { type Clause, must, section, should } from "./rule.ts";
+import { since } from "./version.ts";
+import { leavesContainer, leavesHost } from "./rules_add.ts";
 import { type Attachment, type Subject, view } from "./subject.ts";
 
-const VERSIONS_WITH_CHECK = since("0.4.0");
-
-export const checkRules: readonly Rule[] = [
-  {
-    name: "CHECK succeeds right after ADD and prints nothing",
-    section: "2 CHECK",
-    level: "MUST",
-    for: "both",
-    versions: VERSIONS_WITH_CHECK,
-    async check(subject) {
-      const attachment = await subject.attach();
-      silent(await subject.later("CHECK", attachment));
-      silent(await subject.later("CHECK", attachment, { what: "again" }));
-    },
-  },
-  {
-    name: "CHECK changes nothing",
-    section: "2 CHECK",
-    level: "SHOULD",
-    for: "both",
-    versions: VERSIONS_WITH_CHECK,
-    async check(subject) {
-      const attachment = await subject.shared();
-      const inside = await snapshot(subject.host, attachment.netns);
-      await leavesHost(subject, async () => succeeded(await subject.later("CHECK", attachment)));
-      const changed = difference(inside, await snapshot(subject.host, attachment.netns));
-      demand(changed === "", `in the container: ${changed}`);
-    },
-  },
-  fails("CHECK fails without prevResult", "MUST", (_, attachment) => {
+export const checkRules = section("2 CHECK", { for: "both", versions: since("0.4.0") }, [
+  must("CHECK succeeds right after ADD and prints nothing", async (subject) => {
+    const attachment = await subject.attach();
+    silent(await subject.later("CHECK", attachment));
+    silent(await subject.later("CHECK", attachment, { what: "again" }));
+  }),
+  should("CHECK changes nothing", async (subject) => {
+    const attachment = await subject.shared();
+    const check = async () => succeeded(await subject.later("CHECK", attachment));
+    await leavesContainer(subject, attachment, () => leavesHost(subject, check));
+  }),
+  fails(must, "CHECK fails without prevResult", (_, attachment) => {
     delete attachment.result;
     return Promise.resolve();
   }),
   fails(
+    should,
     "CHECK fails when the interface is gone",
-    "SHOULD",
     (subject, attachment) => inside(subject, attachment, "link", "del", attachment.ifname),
   ),
-  fails("CHECK fails when an address is gone", "SHOULD", async (subject, attachment) => {
+  fails(should, "CHECK fails when an address is gone", async (subject, attachment) => {
     for (const { address } of view(attachment).ips) {
       await inside(subject, attachment, "addr", "del", address, "dev", attachment.ifname);
     }
   }),
-  fails("CHECK fails when a route is gone", "SHOULD", async (subject, attachment) => {
+  fails(should, "CHECK fails when a route is gone", async (subject, attachment) => {
     const routes = view(attachment).routes;
     for (const { dst } of routes) {
       const family = dst.includes(":") ? "-6" : "-4";
@@ -57,27 +39,20 @@ export const checkRules: readonly Rule[] = [
     // Without a route in the result there is nothing to miss: the address takes its place.
     if (routes.length === 0) await inside(subject, attachment, "addr", "flush", "dev", attachment.ifname);
   }),
-  fails("CHECK fails when prevResult lists an address the interface does not have", "SHOULD", (_, attachment) => {
+  fails(should, "CHECK fails when prevResult lists an address the interface does not have", (_, attachment) => {
     attachment.result = rewritten(attachment, (text) => text.replaceAll(/"(address)":"[^"/]+/g, '"$1":"203.0.113.77'));
     return Promise.resolve();
   }),
   fails(
+    should,
     "CHECK fails when the namespace is gone",
-    "SHOULD",
     (subject, attachment) => subject.removeContainer(attachment.netns),
   ),
-  {
-    name: "CHECK fails after DEL",
-    section: "2 CHECK",
-    level: "SHOULD",
-    for: "both",
-    versions: VERSIONS_WITH_CHECK,
-    async check(subject) {
-      const attachment = await subject.attach();
-      succeeded(await subject.later("DEL", attachment));
-      failed(await subject.later("CHECK", attachment, { what: "after DEL" }));
-    },
-  },
+  should("CHECK fails after DEL", async (subject) => {
+    const attachment = await subject.attach();
+    succeeded(await subject.later("DEL", attachment));
+    failed(await subject.later("CHECK", attachment, { what: "after DEL" }));
+  }),
   allows("CHECK allows routes and addresses that a later plugin added", async (subject, attachment) => {
     await inside(subject, attachment, "addr", "add", "198.51.100.9/24", "dev", attachment.ifname);
     await inside(subject, attachment, "route", "add", "203.0.113.0/24", "dev", attachment.ifname);
@@ -97,56 +72,34 @@ export const checkRules: readonly Rule[] = [
     }
     return Promise.resolve();
   }),
-  {
-    name: "CHECK fails when the address is no longer reserved",
-    section: "2 CHECK",
-    level: "SHOULD",
-    for: "ipam",
-    versions: VERSIONS_WITH_CHECK,
-    async check(subject) {
-      const kept = await subject.attach();
-      const lost = await subject.attach();
-      const { result } = lost;
-      succeeded(await subject.later("DEL", lost));
-      failed(await subject.call("CHECK", { attachment: lost, config: { prevResult: result ?? {} } }));
-      succeeded(await subject.later("CHECK", kept));
-    },
-  },
-];
+  should("CHECK fails when the address is no longer reserved", { for: "ipam" }, async (subject) => {
+    const kept = await subject.attach();
+    const lost = await subject.attach();
+    const { result } = lost;
+    succeeded(await subject.later("DEL", lost));
+    failed(await subject.call("CHECK", { attachment: lost, config: { prevResult: result ?? {} } }));
+    succeeded(await subject.later("CHECK", kept));
+  }),
+]);
 
-function fails(
-  name: string,
-  level: Rule["level"],
-  harm: (subject: Subject, attachment: Attachment) => Promise<unknown>,
-): Rule {
-  return rule(name, level, harm, (answer) => failed(answer));
+type Change = (subject: Subject, attachment: Attachment) => Promise<unknown>;
+
+function fails(level: typeof must, name: string, harm: Change): Clause {
+  return level(name, { for: "interface" }, async (subject) => void failed(await checked(subject, harm)));
 }
 
-function allows(name: string, change: (subject: Subject, attachment: Attachment) => Promise<unknown>): Rule {
-  return rule(name, "MUST", change, (answer) => succeeded(answer));
+function allows(name: string, change: Change): Clause {
+  return must(name, { for: "interface" }, async (subject) => void succeeded(await checked(subject, change)));
 }
 
-function rule(
-  name: string,
-  level: Rule["level"],
-  change: (subject: Subject, attachment: Attachment) => Promise<unknown>,
-  judge: (answer: Answer) => unknown,
-): Rule {
-  return {
-    name,
-    section: "2 CHECK",
-    level,
-    for: "interface",
-    versions: VERSIONS_WITH_CHECK,
-    async check(subject) {
-      const attachment = await subject.attach();
-      const { result } = attachment;
-      await change(subject, attachment);
-      const answer = await subject.later("CHECK", attachment);
-      if (result !== undefined) attachment.result = result;
-      judge(answer);
-    },
-  };
+/** CHECK of an attachment after a change; afterwards the attachment has its own result again. */
+async function checked(subject: Subject, change: Change): Promise<Answer> {
+  const attachment = await subject.attach();
+  const { result } = attachment;
+  await change(subject, attachment);
+  const answer = await subject.later("CHECK", attachment);
+  if (result !== undefined) attachment.result = result;
+  return answer;
 }
 
 async function inside(subject: Subject, attachment: Attachment, ...words: string[]): Promise<void> {

@@ -1,7 +1,9 @@
 /** CONVENTIONS.md: capabilities, `args`, CNI_ARGS; and keys a plugin does not know. */
 import { failed, type JsonObject, succeeded } from "./answer.ts";
 import { kernelState, linkOf } from "./kernel.ts";
-import { demand, type Rule, since, type Version, VERSIONS } from "./rule.ts";
+import { demand } from "./demand.ts";
+import { type Clause, section, should } from "./rule.ts";
+import { since, type Version, VERSIONS } from "./version.ts";
 import { ownAddresses } from "./rules_add.ts";
 import { type Subject, view } from "./subject.ts";
 
@@ -13,41 +15,36 @@ const REQUESTS: readonly [string, readonly Version[], (ips: string[]) => { confi
   ["CNI_ARGS IP", VERSIONS, ([ip = ""]) => ({ args: `IgnoreUnknown=1;IP=${ip}` })],
 ];
 
-export const conventionRules: readonly Rule[] = [
-  ...REQUESTS.flatMap(([way, versions, request]): Rule[] => [
-    {
-      ...about(`${way} requests an address`, versions, "ips"),
-      async check(subject) {
-        const ips = await free(subject);
-        const { config = {}, args } = request(ips);
-        const wanted = args === undefined ? ips : ips.slice(0, 1);
-        const next = await subject.attach({ config, env: { CNI_ARGS: args }, what: `requesting ${wanted}` });
-        const missing = wanted.filter((ip) => !ownAddresses(next).includes(ip));
-        demand(missing.length === 0, `requested ${wanted}, got ${ownAddresses(next)}`);
-      },
-    },
-    {
-      ...about(`${way} that is taken is an error`, versions, "ips"),
-      async check(subject) {
-        const { config = {}, args } = request(ownAddresses(await subject.shared()));
-        const attachment = await subject.container();
-        failed(await subject.add(attachment, { config, env: { CNI_ARGS: args }, what: "requesting a taken address" }));
-      },
-    },
+export const conventionRules = section("Conventions", { for: "both" }, [
+  ...REQUESTS.flatMap(([way, versions, request]) => [
+    should(`${way} requests an address`, { versions, needs: "ips" }, async (subject) => {
+      const ips = await free(subject);
+      const { config = {}, args } = request(ips);
+      const wanted = args === undefined ? ips : ips.slice(0, 1);
+      const next = await subject.attach({ config, env: { CNI_ARGS: args }, what: `requesting ${wanted}` });
+      const missing = wanted.filter((ip) => !ownAddresses(next).includes(ip));
+      demand(missing.length === 0, `requested ${wanted}, got ${ownAddresses(next)}`);
+    }),
+    should(`${way} that is taken is an error`, { versions, needs: "ips" }, async (subject) => {
+      const { config = {}, args } = request(ownAddresses(await subject.shared()));
+      const attachment = await subject.container();
+      failed(await subject.add(attachment, { config, env: { CNI_ARGS: args }, what: "requesting a taken address" }));
+    }),
   ]),
-  {
-    ...about("runtimeConfig.ips that cannot be used is an error", since("0.3.0"), "ips"),
-    async check(subject) {
+  should(
+    "runtimeConfig.ips that cannot be used is an error",
+    { versions: since("0.3.0"), needs: "ips" },
+    async (subject) => {
       for (const ip of ["203.0.113.77", "no address"]) {
         const attachment = await subject.container();
         failed(await subject.add(attachment, { config: { runtimeConfig: { ips: [ip] } }, what: `requesting ${ip}` }));
       }
     },
-  },
-  {
-    ...about("runtimeConfig.mac sets the MAC", since("0.3.0"), "mac"),
-    for: "interface",
-    async check(subject) {
+  ),
+  should(
+    "runtimeConfig.mac sets the MAC",
+    { for: "interface", versions: since("0.3.0"), needs: "mac" },
+    async (subject) => {
       const mac = "02:00:00:00:12:34";
       const attachment = await subject.attach({ config: { runtimeConfig: { mac } } });
       const link = linkOf(await kernelState(subject.host, attachment.netns), attachment.ifname);
@@ -55,17 +52,17 @@ export const conventionRules: readonly Rule[] = [
       const listed = view(attachment).interfaces.find((one) => one.sandbox !== "")?.mac;
       demand(listed === mac, `result: ${listed}`);
     },
-  },
-  {
-    ...about("runtimeConfig.mac that is none is an error", since("0.3.0"), "mac"),
-    for: "interface",
-    async check(subject) {
+  ),
+  should(
+    "runtimeConfig.mac that is none is an error",
+    { for: "interface", versions: since("0.3.0"), needs: "mac" },
+    async (subject) => {
       for (const mac of ["no mac", "02:00:00:00:12", "02:00:00:00:12:3g"]) {
         const attachment = await subject.container();
         failed(await subject.add(attachment, { config: { runtimeConfig: { mac } }, what: `with MAC ${mac}` }));
       }
     },
-  },
+  ),
   ignores("args a plugin does not know are ignored", since("0.2.0"), {
     args: { labels: { app: "web" }, cni: { labels: [{ key: "app", value: "web" }] }, "example.test/x": [1, null] },
   }),
@@ -80,20 +77,12 @@ export const conventionRules: readonly Rule[] = [
     disableCheck: false,
   }),
   ignores("keys a plugin does not know are ignored", VERSIONS, { "x-example": { any: ["thing"] } }),
-];
+]);
 
-function about(name: string, versions: readonly Version[], needs?: "ips" | "mac") {
-  const rule = { name, section: "Conventions", level: "SHOULD", for: "both", versions } as const;
-  return needs === undefined ? rule : { ...rule, needs };
-}
-
-function ignores(name: string, versions: readonly Version[], config: JsonObject): Rule {
-  return {
-    ...about(name, versions),
-    async check(subject) {
-      succeeded(await subject.later("DEL", await subject.attach({ config, what: `with ${Object.keys(config)}` })));
-    },
-  };
+function ignores(name: string, versions: readonly Version[], config: JsonObject): Clause {
+  return should(name, { versions }, async (subject) => {
+    succeeded(await subject.later("DEL", await subject.attach({ config, what: `with ${Object.keys(config)}` })));
+  });
 }
 
 /** Addresses that are free now and belong to the network: those of an attachment that has just ended. */

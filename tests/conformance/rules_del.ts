@@ -2,186 +2,117 @@
 import { silent, succeeded } from "./answer.ts";
 import { leavesHost, ownAddresses } from "./rules_add.ts";
 import { kernelState, linkOf } from "./kernel.ts";
-import { demand, type Rule, since, VERSIONS } from "./rule.ts";
+import { demand } from "./demand.ts";
+import { type Clause, must, section, should } from "./rule.ts";
+import { since } from "./version.ts";
 import { type Attachment, type CallOptions, type Subject, view } from "./subject.ts";
 
-export const delRules: readonly Rule[] = [
-  {
-    name: "DEL removes the interface",
-    section: "2 DEL",
-    level: "MUST",
-    for: "interface",
-    versions: VERSIONS,
-    async check(subject) {
-      const attachment = await subject.attach();
-      succeeded(await subject.later("DEL", attachment));
-      const link = linkOf(await kernelState(subject.host, attachment.netns), attachment.ifname);
-      demand(link === undefined, `${attachment.ifname} is still there`);
-    },
-  },
-  {
-    name: "ADD and DEL together leave the host as it was",
-    section: "2 DEL",
-    level: "MUST",
-    for: "both",
-    versions: VERSIONS,
-    async check(subject) {
-      await subject.shared();
-      await leavesHost(subject, async () => succeeded(await subject.later("DEL", await subject.attach())));
-    },
-  },
-  {
-    name: "DEL prints nothing on success",
-    section: "2 DEL",
-    level: "SHOULD",
-    for: "both",
-    versions: VERSIONS,
-    async check(subject) {
-      silent(await subject.later("DEL", await subject.attach()));
-    },
-  },
-  lenient("DEL succeeds a second and a third time", "MUST", async (subject, attachment) => {
+export const delRules = section("2 DEL", { for: "both" }, [
+  must("DEL removes the interface", { for: "interface" }, async (subject) => {
+    const attachment = await subject.attach();
+    succeeded(await subject.later("DEL", attachment));
+    const link = linkOf(await kernelState(subject.host, attachment.netns), attachment.ifname);
+    demand(link === undefined, `${attachment.ifname} is still there`);
+  }),
+  must("ADD and DEL together leave the host as it was", async (subject) => {
+    await subject.shared();
+    await leavesHost(subject, async () => succeeded(await subject.later("DEL", await subject.attach())));
+  }),
+  should("DEL prints nothing on success", async (subject) => {
+    silent(await subject.later("DEL", await subject.attach()));
+  }),
+  lenient(must, "DEL succeeds a second and a third time", async (subject, attachment) => {
     for (const what of ["", "again", "a third time"]) succeeded(await subject.later("DEL", attachment, { what }));
   }),
-  lenient("DEL succeeds without prevResult", "SHOULD", (subject, attachment) => {
+  lenient(should, "DEL succeeds without prevResult", (subject, attachment) => {
     delete attachment.result;
     return released(subject, attachment, { what: "without prevResult" });
   }),
   lenient(
+    must,
     "DEL succeeds without CNI_NETNS",
-    "MUST",
     (subject, attachment) =>
       released(subject, attachment, { env: { CNI_NETNS: undefined }, what: "without CNI_NETNS" }),
   ),
   lenient(
+    must,
     "DEL succeeds with an empty CNI_NETNS",
-    "MUST",
     (subject, attachment) => released(subject, attachment, { env: { CNI_NETNS: "" }, what: "with empty CNI_NETNS" }),
   ),
-  lenient("DEL succeeds when the namespace is gone", "SHOULD", async (subject, attachment) => {
+  lenient(should, "DEL succeeds when the namespace is gone", async (subject, attachment) => {
     await subject.removeContainer(attachment.netns);
     await released(subject, attachment, { what: "without the namespace" });
   }),
-  lenient("DEL succeeds when the namespace's path is a file left over", "SHOULD", async (subject, attachment) => {
+  lenient(should, "DEL succeeds when the namespace's path is a file left over", async (subject, attachment) => {
     await subject.host.must(["umount", attachment.path]);
     await released(subject, attachment, { what: "after the namespace was unmounted" });
   }),
-  lenient("DEL succeeds when namespace, path and prevResult are gone", "SHOULD", async (subject, attachment) => {
+  lenient(should, "DEL succeeds when namespace, path and prevResult are gone", async (subject, attachment) => {
     await subject.removeContainer(attachment.netns);
     delete attachment.result;
     await released(subject, attachment, { env: { CNI_NETNS: "" }, what: "with nothing left" });
   }),
-  {
-    name: "DEL succeeds when the interface is gone",
-    section: "2 DEL",
-    level: "MUST",
-    for: "interface",
-    versions: VERSIONS,
-    async check(subject) {
-      const attachment = await subject.attach();
-      await subject.host.must(["ip", "-n", attachment.netns, "link", "del", attachment.ifname]);
-      await released(subject, attachment, { what: "without the interface" });
-    },
-  },
-  {
-    name: "DEL succeeds for what was never added",
-    section: "2 DEL",
-    level: "MUST",
-    for: "both",
-    versions: VERSIONS,
-    async check(subject) {
-      await subject.shared();
-      await leavesHost(subject, async () => succeeded(await subject.later("DEL", await subject.container())));
-    },
-  },
-  {
-    name: "DEL of one container leaves the others",
-    section: "2 DEL",
-    level: "MUST",
-    for: "both",
-    versions: VERSIONS,
-    async check(subject) {
-      const kept = await subject.attach();
-      succeeded(await subject.later("DEL", await subject.attach()));
-      await works(subject, kept);
-    },
-  },
-  {
-    name: "DEL of one interface leaves the container's other one",
-    section: "2 DEL",
-    level: "MUST",
-    for: "both",
-    versions: VERSIONS,
-    async check(subject) {
-      const kept = await subject.attach();
-      const other = await subject.attach({}, { of: kept, ifname: "second0" });
-      succeeded(await subject.later("DEL", other));
-      await works(subject, kept);
-    },
-  },
-  {
-    name: "the same attachment can be added again after DEL",
-    section: "2 DEL",
-    level: "MUST",
-    for: "both",
-    versions: VERSIONS,
-    async check(subject) {
-      const attachment = await subject.attach();
-      succeeded(await subject.later("DEL", attachment));
-      succeeded(await subject.add(attachment, { what: "after DEL" }));
-      await works(subject, attachment);
-    },
-  },
+  must("DEL succeeds when the interface is gone", { for: "interface" }, async (subject) => {
+    const attachment = await subject.attach();
+    await subject.host.must(["ip", "-n", attachment.netns, "link", "del", attachment.ifname]);
+    await released(subject, attachment, { what: "without the interface" });
+  }),
+  must("DEL succeeds for what was never added", async (subject) => {
+    await subject.shared();
+    await leavesHost(subject, async () => succeeded(await subject.later("DEL", await subject.container())));
+  }),
+  must("DEL of one container leaves the others", async (subject) => {
+    const kept = await subject.attach();
+    succeeded(await subject.later("DEL", await subject.attach()));
+    await works(subject, kept);
+  }),
+  must("DEL of one interface leaves the container's other one", async (subject) => {
+    const kept = await subject.attach();
+    const other = await subject.attach({}, { of: kept, ifname: "second0" });
+    succeeded(await subject.later("DEL", other));
+    await works(subject, kept);
+  }),
+  must("the same attachment can be added again after DEL", async (subject) => {
+    const attachment = await subject.attach();
+    succeeded(await subject.later("DEL", attachment));
+    succeeded(await subject.add(attachment, { what: "after DEL" }));
+    await works(subject, attachment);
+  }),
   ...releases(),
-];
+]);
 
 /** A DEL under some difficulty must succeed; that the address is free afterwards is asked by rules of their own. */
 function lenient(
+  level: typeof must,
   name: string,
-  level: Rule["level"],
   act: (subject: Subject, attachment: Attachment) => Promise<unknown>,
-): Rule {
-  return {
-    name,
-    section: "2 DEL",
-    level,
-    for: "both",
-    versions: VERSIONS,
-    async check(subject) {
-      await act(subject, await subject.attach());
-    },
-  };
+): Clause {
+  return level(name, async (subject) => void await act(subject, await subject.attach()));
 }
 
 /** An address can be requested again after DEL, however little DEL was told. */
-function releases(): Rule[] {
-  const ways: [string, Rule["level"], (subject: Subject, attachment: Attachment) => Promise<CallOptions>][] = [
-    ["DEL releases the address", "MUST", () => Promise.resolve({})],
-    ["DEL releases the address when the namespace is gone", "SHOULD", async (subject, attachment) => {
+function releases(): Clause[] {
+  const ways: [typeof must, string, (subject: Subject, attachment: Attachment) => Promise<CallOptions>][] = [
+    [must, "DEL releases the address", () => Promise.resolve({})],
+    [should, "DEL releases the address when the namespace is gone", async (subject, attachment) => {
       await subject.removeContainer(attachment.netns);
       return {};
     }],
-    ["DEL releases the address without CNI_NETNS and prevResult", "SHOULD", async (subject, attachment) => {
+    [should, "DEL releases the address without CNI_NETNS and prevResult", async (subject, attachment) => {
       await subject.removeContainer(attachment.netns);
       delete attachment.result;
       return { env: { CNI_NETNS: undefined } };
     }],
   ];
-  return ways.map(([name, level, prepare]): Rule => ({
-    name,
-    section: "2 DEL",
-    level,
-    for: "both",
-    versions: since("0.3.0"),
-    needs: "ips",
-    async check(subject) {
+  return ways.map(([level, name, prepare]) =>
+    level(name, { versions: since("0.3.0"), needs: "ips" }, async (subject) => {
       const attachment = await subject.attach();
       const ips = ownAddresses(attachment);
       succeeded(await subject.later("DEL", attachment, await prepare(subject, attachment)));
       const next = await subject.attach({ config: { runtimeConfig: { ips } }, what: `requesting ${ips} again` });
       demand(String(ownAddresses(next)) === String(ips), `requested ${ips}, got ${ownAddresses(next)}`);
-    },
-  }));
+    })
+  );
 }
 
 async function released(subject: Subject, attachment: Attachment, options: CallOptions): Promise<void> {

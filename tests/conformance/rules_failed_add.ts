@@ -1,15 +1,14 @@
 /** What is left after an ADD that failed: nothing, at the latest after the DEL that a runtime sends then. */
 import { failed, succeeded } from "./answer.ts";
 import { kernelState } from "./kernel.ts";
-import { demand, type Need, type Rule, since, type Version, VERSIONS } from "./rule.ts";
+import { demand } from "./demand.ts";
+import { must, type Rule, type Scope, section, should } from "./rule.ts";
+import { since } from "./version.ts";
 import { leavesHost, ownAddresses } from "./rules_add.ts";
 import type { Attachment, CallOptions, Subject } from "./subject.ts";
 
-interface Situation {
+interface Situation extends Scope {
   readonly name: string;
-  readonly versions: readonly Version[];
-  readonly for: Rule["for"];
-  readonly needs?: Need;
   /** What to call ADD with so that it fails. */
   prepare(subject: Subject, attachment: Attachment): Promise<CallOptions>;
 }
@@ -17,8 +16,6 @@ interface Situation {
 const SITUATIONS: readonly Situation[] = [
   {
     name: "the namespace is missing",
-    versions: VERSIONS,
-    for: "interface",
     prepare(_, attachment) {
       attachment.path = "/run/netns/missing";
       return Promise.resolve({});
@@ -26,8 +23,6 @@ const SITUATIONS: readonly Situation[] = [
   },
   {
     name: "the namespace is none",
-    versions: VERSIONS,
-    for: "interface",
     prepare(_, attachment) {
       attachment.path = "/etc/hostname";
       return Promise.resolve({});
@@ -35,15 +30,11 @@ const SITUATIONS: readonly Situation[] = [
   },
   {
     name: "the delegate is missing",
-    versions: VERSIONS,
-    for: "interface",
     needs: "delegate",
     prepare: () => Promise.resolve({ config: { ipam: { type: "no-such-plugin" } } }),
   },
   {
     name: "the delegate fails",
-    versions: VERSIONS,
-    for: "interface",
     needs: "delegate",
     async prepare(subject) {
       await subject.delegate?.failOn("ADD", { cniVersion: subject.version, code: 111, msg: "delegate says no" });
@@ -69,29 +60,31 @@ const SITUATIONS: readonly Situation[] = [
 ];
 
 export const failedAddRules: readonly Rule[] = [
-  ...SITUATIONS.map((situation) => rule(situation, false)),
+  ...section(
+    "2 ADD",
+    { for: "interface" },
+    SITUATIONS.map(({ name, prepare, ...scope }) =>
+      should(`a failed ADD leaves nothing: ${name}`, scope, (subject) => leavesNothing(subject, prepare, false))
+    ),
+  ),
   // A path that never was a namespace is the runtime's mistake: what DEL makes of it is not prescribed.
-  ...SITUATIONS.filter(({ name }) => name !== "the namespace is none").map((situation) => rule(situation, true)),
+  ...section(
+    "3 Lifecycle & Ordering",
+    { for: "interface" },
+    SITUATIONS.filter(({ name }) => name !== "the namespace is none").map(({ name, prepare, ...scope }) =>
+      must(`DEL after a failed ADD leaves nothing: ${name}`, scope, (subject) => leavesNothing(subject, prepare, true))
+    ),
+  ),
 ];
 
-function rule(situation: Situation, del: boolean): Rule {
-  return {
-    name: `${del ? "DEL after a failed ADD" : "a failed ADD"} leaves nothing: ${situation.name}`,
-    section: del ? "3 Lifecycle & Ordering" : "2 ADD",
-    level: del ? "MUST" : "SHOULD",
-    for: situation.for,
-    versions: situation.versions,
-    ...(situation.needs === undefined ? {} : { needs: situation.needs }),
-    async check(subject) {
-      await subject.shared();
-      const attachment = await subject.container();
-      const options = await situation.prepare(subject, attachment);
-      await leavesHost(subject, async () => {
-        failed(await subject.add(attachment, options));
-        if (del) succeeded(await subject.later("DEL", attachment, { what: "after the failed ADD" }));
-      });
-      const links = (await kernelState(subject.host, attachment.netns)).links.map((link) => link.ifname);
-      demand(String(links) === "lo", `links in the container: ${links}`);
-    },
-  };
+async function leavesNothing(subject: Subject, prepare: Situation["prepare"], del: boolean): Promise<void> {
+  await subject.shared();
+  const attachment = await subject.container();
+  const options = await prepare(subject, attachment);
+  await leavesHost(subject, async () => {
+    failed(await subject.add(attachment, options));
+    if (del) succeeded(await subject.later("DEL", attachment, { what: "after the failed ADD" }));
+  });
+  const links = (await kernelState(subject.host, attachment.netns)).links.map((link) => link.ifname);
+  demand(String(links) === "lo", `links in the container: ${links}`);
 }

@@ -1,7 +1,9 @@
 /** Section 2 GC (1.1.0): what is not in the list of valid attachments goes, everything else stays. */
 import { silent, succeeded } from "./answer.ts";
-import { difference, snapshot } from "./kernel.ts";
-import { demand, type Rule, since } from "./rule.ts";
+import { difference, everythingOf } from "../lib/state.ts";
+import { demand } from "./demand.ts";
+import { must, type Rule, section, should } from "./rule.ts";
+import { since } from "./version.ts";
 import { ownAddresses } from "./rules_add.ts";
 import { works } from "./rules_del.ts";
 import type { Attachment, Subject } from "./subject.ts";
@@ -9,25 +11,13 @@ import type { Attachment, Subject } from "./subject.ts";
 const VERSIONS_WITH_GC = since("1.1.0");
 
 export const gcRules: readonly Rule[] = [
-  {
-    name: "GC succeeds with nothing to do and prints nothing",
-    section: "2 GC",
-    level: "SHOULD",
-    for: "both",
-    versions: VERSIONS_WITH_GC,
-    async check(subject) {
+  ...section("2 GC", { for: "both", versions: VERSIONS_WITH_GC }, [
+    should("GC succeeds with nothing to do and prints nothing", async (subject) => {
       await subject.alone();
       silent(await collect(subject, []));
       silent(await collect(subject, [], "again"));
-    },
-  },
-  {
-    name: "GC keeps valid attachments",
-    section: "2 GC",
-    level: "MUST",
-    for: "both",
-    versions: VERSIONS_WITH_GC,
-    async check(subject) {
+    }),
+    must("GC keeps valid attachments", async (subject) => {
       await subject.alone();
       const kept = [await subject.attach(), await subject.attach()];
       const before = await state(subject, kept);
@@ -35,16 +25,8 @@ export const gcRules: readonly Rule[] = [
       const changed = difference(before, await state(subject, kept));
       demand(changed === "", `changed: ${changed}`);
       for (const attachment of kept) await works(subject, attachment);
-    },
-  },
-  {
-    name: "GC removes the reservation of an attachment that is not listed",
-    section: "2 GC",
-    level: "SHOULD",
-    for: "both",
-    versions: VERSIONS_WITH_GC,
-    needs: "ips",
-    async check(subject) {
+    }),
+    should("GC removes the reservation of an attachment that is not listed", { needs: "ips" }, async (subject) => {
       await subject.alone();
       const kept = await subject.attach();
       const stale = await subject.attach();
@@ -52,31 +34,17 @@ export const gcRules: readonly Rule[] = [
       succeeded(await collect(subject, [kept]));
       await obtainable(subject, stale);
       await works(subject, kept);
-    },
-  },
-  {
-    name: "GC with an empty list removes every reservation of the network",
-    section: "2 GC",
-    level: "SHOULD",
-    for: "both",
-    versions: VERSIONS_WITH_GC,
-    needs: "ips",
-    async check(subject) {
+    }),
+    should("GC with an empty list removes every reservation of the network", { needs: "ips" }, async (subject) => {
       await subject.alone();
       const stale = [await subject.attach(), await subject.attach()];
       for (const { netns } of stale) await subject.removeContainer(netns);
       succeeded(await collect(subject, []));
       for (const attachment of stale) await obtainable(subject, attachment);
-    },
-  },
-  {
-    name: "GC tells attachments of one container apart by interface name",
-    section: "3 Execution of Network Configurations",
-    level: "MUST",
-    for: "both",
-    versions: VERSIONS_WITH_GC,
-    needs: "ips",
-    async check(subject) {
+    }),
+  ]),
+  ...section("3 Execution of Network Configurations", { for: "both", versions: VERSIONS_WITH_GC, needs: "ips" }, [
+    must("GC tells attachments of one container apart by interface name", async (subject) => {
       await subject.alone();
       const kept = await subject.attach();
       const stale = await subject.attach({}, { of: kept, ifname: "second0" });
@@ -86,35 +54,25 @@ export const gcRules: readonly Rule[] = [
       succeeded(await collect(subject, [kept]));
       await obtainable(subject, stale);
       await works(subject, kept);
-    },
-  },
-  {
-    name: "GC leaves the attachments of other networks",
-    section: "2 GC",
-    level: "MUST",
-    for: "both",
-    versions: VERSIONS_WITH_GC,
-    async check(subject) {
+    }),
+  ]),
+  ...section("2 GC", { for: "both", versions: VERSIONS_WITH_GC }, [
+    must("GC leaves the attachments of other networks", async (subject) => {
       await subject.alone();
       const kept = await subject.attach();
       succeeded(await collect(subject, [], "of another network", { name: "another-network" }));
       await works(subject, kept);
-    },
-  },
-  {
-    name: "DEL after GC succeeds",
-    section: "2 DEL",
-    level: "MUST",
-    for: "both",
-    versions: VERSIONS_WITH_GC,
-    async check(subject) {
+    }),
+  ]),
+  ...section("2 DEL", { for: "both", versions: VERSIONS_WITH_GC }, [
+    must("DEL after GC succeeds", async (subject) => {
       await subject.alone();
       const stale = await subject.attach();
       await subject.removeContainer(stale.netns);
       succeeded(await collect(subject, []));
       succeeded(await subject.later("DEL", stale, { what: "after GC" }));
-    },
-  },
+    }),
+  ]),
 ];
 
 /** GC as a runtime calls it: no variable but CNI_PATH, the attachments that are still valid in the config. */
@@ -139,6 +97,6 @@ async function obtainable(subject: Subject, stale: Attachment): Promise<void> {
 }
 
 async function state(subject: Subject, attachments: readonly Attachment[]): Promise<string[]> {
-  const containers = await Promise.all(attachments.map(({ netns }) => snapshot(subject.host, netns)));
-  return [...await snapshot(subject.host), ...containers.flat()];
+  const containers = await Promise.all(attachments.map(({ netns }) => everythingOf(subject.host, netns)));
+  return [...await everythingOf(subject.host), ...containers.flat()];
 }

@@ -1,71 +1,35 @@
 /** The verb VERSION, and what versions mean for every other verb. */
 import { failed, isObject, type JsonObject, succeeded, told } from "./answer.ts";
-import { before, demand, reaches, type Rule, since, VERSIONS } from "./rule.ts";
+import { demand } from "./demand.ts";
+import { must, type Rule, section, should } from "./rule.ts";
+import { before, reaches, since, type Version } from "./version.ts";
 import type { Subject } from "./subject.ts";
 
 const SEMVER = /^\d+\.\d+\.\d+$/;
 
 export const versionRules: readonly Rule[] = [
-  {
-    name: "VERSION prints cniVersion and supportedVersions",
-    section: "5 Version",
-    level: "MUST",
-    for: "both",
-    versions: VERSIONS,
-    async check(subject) {
+  ...section("5 Version", { for: "both" }, [
+    must("VERSION prints cniVersion and supportedVersions", async (subject) => {
       return await versions(subject, {});
-    },
-  },
-  {
-    name: "VERSION echoes the cniVersion of its input",
-    section: "5 Version",
-    level: "MUST",
-    for: "both",
-    versions: since("1.0.0"),
-    async check(subject) {
+    }),
+    must("VERSION echoes the cniVersion of its input", { versions: since("1.0.0") }, async (subject) => {
       const answer = succeeded(await subject.call("VERSION"));
       const said = isObject(answer.json) ? answer.json["cniVersion"] : undefined;
       demand(said === subject.version, `cniVersion is ${said}, the input's was ${subject.version}`);
-    },
-  },
-  {
-    name: "VERSION needs no other variable than CNI_COMMAND",
-    section: "2 VERSION",
-    level: "MUST",
-    for: "both",
-    versions: VERSIONS,
-    async check(subject) {
+    }),
+  ]),
+  ...section("2 VERSION", { for: "both" }, [
+    must("VERSION needs no other variable than CNI_COMMAND", async (subject) => {
       await versions(subject, { env: { CNI_PATH: undefined }, what: "with nothing else set" });
-    },
-  },
-  {
-    name: "VERSION ignores variables that mean nothing to it",
-    section: "2 VERSION",
-    level: "MUST",
-    for: "both",
-    versions: VERSIONS,
-    async check(subject) {
+    }),
+    must("VERSION ignores variables that mean nothing to it", async (subject) => {
       const env = { CNI_PATH: "dummy", CNI_NETNS: "dummy", CNI_IFNAME: "dummy", CNI_CONTAINERID: "" };
       await versions(subject, { env, what: "with dummy values" });
-    },
-  },
-  {
-    name: "VERSION answers with empty standard input",
-    section: "2 VERSION",
-    level: "SHOULD",
-    for: "both",
-    versions: VERSIONS,
-    async check(subject) {
+    }),
+    should("VERSION answers with empty standard input", async (subject) => {
       await versions(subject, { stdin: "", what: "with empty input" });
-    },
-  },
-  {
-    name: "VERSION does not wait for the end of standard input",
-    section: "2 VERSION",
-    level: "SHOULD",
-    for: "both",
-    versions: VERSIONS,
-    async check(subject) {
+    }),
+    should("VERSION does not wait for the end of standard input", async (subject) => {
       // A pipe this process holds open for reading and writing never ends; once empty, once with the input in it.
       for (const text of ["", `{"cniVersion":"${subject.version}"}`]) {
         const script =
@@ -73,68 +37,48 @@ export const versionRules: readonly Rule[] = [
         const what = `with input left open after ${text.length} bytes`;
         await versions(subject, { through: ["sh", "-c", script], timeout: 5_000, what });
       }
-    },
-  },
-  {
-    name: "all released versions are supported",
-    section: "Version",
-    level: "SHOULD",
-    for: "both",
-    versions: VERSIONS,
-    async check(subject) {
+    }),
+  ]),
+  ...section("Version", { for: "both" }, [
+    should("all released versions are supported", async (subject) => {
       const supported = await subject.supportedVersions();
       demand(supported.includes(subject.version), `supported: ${supported.join(", ")}`);
-    },
-  },
-  ...["ADD", "DEL"].map((verb): Rule => ({
-    name: `${verb} with an unknown cniVersion fails with code 1`,
-    section: "5 Error",
-    level: "MUST",
-    for: "both",
-    versions: VERSIONS,
-    async check(subject) {
-      const attachment = await subject.container();
-      for (const cniVersion of ["99.0.0", "0.0.1"]) {
-        failed(await subject.call(verb, { attachment, config: { cniVersion }, what: `in version ${cniVersion}` }), 1);
-      }
-    },
-  })),
-  {
-    name: "a cniVersion that is no version fails with code 1 or 6",
-    section: "5 Error",
-    level: "SHOULD",
-    for: "both",
-    versions: VERSIONS,
-    async check(subject) {
+    }),
+  ]),
+  ...section("5 Error", { for: "both" }, [
+    ...["ADD", "DEL"].map((verb) =>
+      must(`${verb} with an unknown cniVersion fails with code 1`, async (subject) => {
+        const attachment = await subject.container();
+        for (const cniVersion of ["99.0.0", "0.0.1"]) {
+          const what = `in version ${cniVersion}`;
+          failed(await subject.call(verb, { attachment, config: { cniVersion }, what }), 1);
+        }
+      })
+    ),
+    should("a cniVersion that is no version fails with code 1 or 6", async (subject) => {
       const attachment = await subject.container();
       for (const cniVersion of ["newest", "1", "1.0.0.0", 1]) {
         const what = `in version ${JSON.stringify(cniVersion)}`;
         failed(await subject.call("ADD", { attachment, config: { cniVersion }, what }), 1, 6);
       }
-    },
-  },
-  unknownBefore("CHECK", "0.4.0"),
-  unknownBefore("GC", "1.1.0"),
-  unknownBefore("STATUS", "1.1.0"),
+    }),
+  ]),
+  ...unknownBefore("CHECK", "0.4.0"),
+  ...unknownBefore("GC", "1.1.0"),
+  ...unknownBefore("STATUS", "1.1.0"),
 ];
 
 /** A verb the version of the config does not know: incompatible version (1), or unknown command (4). */
-function unknownBefore(verb: "CHECK" | "GC" | "STATUS", version: "0.4.0" | "1.1.0"): Rule {
-  return {
-    name: `${verb} is refused in versions that do not know it`,
-    section: `2 ${verb}`,
-    level: "SHOULD",
-    for: "both",
-    versions: before(version),
-    async check(subject) {
+function unknownBefore(verb: "CHECK" | "GC" | "STATUS", version: Version): Rule[] {
+  return section(`2 ${verb}`, { for: "both", versions: before(version) }, [
+    should(`${verb} is refused in versions that do not know it`, async (subject) => {
       const attachment = await subject.shared();
       const config: JsonObject = verb === "GC"
         ? { "cni.dev/valid-attachments": [] }
         : { prevResult: attachment.result ?? {} };
-      const answer = await subject.call(verb, { attachment, config });
-      failed(answer, 1, 4);
-    },
-  };
+      failed(await subject.call(verb, { attachment, config }), 1, 4);
+    }),
+  ]);
 }
 
 async function versions(subject: Subject, options: Parameters<Subject["call"]>[1]): Promise<string> {

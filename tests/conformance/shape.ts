@@ -2,7 +2,8 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { isObject, type Json } from "./answer.ts";
 import { bare } from "./result.ts";
-import { type Kind, reaches, type Version } from "./rule.ts";
+import type { Kind } from "./subject.ts";
+import { reaches, type Version } from "./version.ts";
 
 type Test = (value: Json, at: string) => string[];
 type Keys = { readonly [key: string]: Test };

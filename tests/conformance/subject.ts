@@ -1,10 +1,16 @@
 /** The plugin under test, in a host of its own, spoken to in one version of the specification. */
 import { Host, underlay } from "../lib/host.ts";
-import { run } from "../lib/run.ts";
+import { SYSTEM_PATH, wordsOf } from "../lib/call.ts";
 import { type Answer, isObject, type JsonObject, parseJson, succeeded } from "./answer.ts";
 import { Delegate } from "./delegate.ts";
 import { type ResultView, viewOf } from "./result.ts";
-import { type Kind, type Need, type Version, VERSIONS } from "./rule.ts";
+import { reaches, type Version, VERSIONS } from "./version.ts";
+
+/** The two kinds of plugin the suite knows: one that makes an interface, one that hands out addresses. */
+export type Kind = "interface" | "ipam";
+
+/** What a config must offer before a rule can be asked of it: a declared capability, or an `ipam.type` to delegate to. */
+export type Need = "ips" | "mac" | "delegate";
 
 /** What to test, and with which config. */
 export interface SubjectSpec {
@@ -59,21 +65,22 @@ export class Subject implements AsyncDisposable {
   #attachments: Attachment[] = [];
   #shared: Attachment | undefined;
   #count = 0;
+  #parts = new AsyncDisposableStack();
 
   private constructor(
     readonly spec: SubjectSpec,
     readonly version: Version,
     readonly host: Host,
-    readonly wire: Host,
     readonly delegate: Delegate | undefined,
   ) {}
 
   /** Makes a host with an underlay device `ul0` (192.0.2.1/24) for the plugin. */
   static async make(spec: SubjectSpec, version: Version): Promise<Subject> {
-    const host = await Host.make("conformance");
+    await using parts = new AsyncDisposableStack();
+    const host = parts.use(await Host.make("conformance"));
     // IPAM plugins like host-local keep their records below /var/lib/cni: those of a host die with it.
     await host.must(["mount", "-t", "tmpfs", "tmpfs", "/var/lib"]);
-    const wire = await underlay([host]);
+    parts.use(await underlay([host]));
     if (spec.setup !== undefined) await host.must(["sh", "-ec", spec.setup]);
     const type = ipamType(spec.config);
     const directories = [...spec.cniPath, spec.plugin.replace(/\/[^/]*$/, "")];
@@ -81,7 +88,9 @@ export class Subject implements AsyncDisposable {
     const delegate = spec.kind === "interface" && type !== undefined && real !== undefined
       ? await Delegate.install(host, type, real)
       : undefined;
-    return new Subject(spec, version, host, wire, delegate);
+    const subject = new Subject(spec, version, host, delegate);
+    subject.#parts = parts.move();
+    return subject;
   }
 
   /** Whether the config offers what a rule needs. */
@@ -114,26 +123,19 @@ export class Subject implements AsyncDisposable {
 
   /** Calls the plugin as a runtime does: with nothing in the environment but PATH and the parameters. */
   async call(verb: string, options: CallOptions = {}): Promise<Answer> {
-    const { attachment } = options;
-    const env: Record<string, string | undefined> = {
-      PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-      CNI_COMMAND: verb,
-      CNI_PATH: this.cniPath(options.delegate ?? this.spec.separateIpam),
-      ...(attachment === undefined
-        ? {}
-        : { CNI_CONTAINERID: attachment.id, CNI_NETNS: attachment.path, CNI_IFNAME: attachment.ifname }),
-      ...options.env,
-    };
+    const { attachment, through = [], timeout = 30_000, what } = options;
+    const words = await wordsOf(verb, {
+      program: this.spec.plugin,
+      path: this.cniPath(options.delegate),
+      ...(attachment && { containerId: attachment.id, netns: attachment.path, ifname: attachment.ifname }),
+      env: { PATH: SYSTEM_PATH, ...options.env },
+      through,
+    });
     const stdin = options.stdin ?? JSON.stringify(
       verb === "VERSION" ? { cniVersion: this.version } : this.config({ ...attachment?.config, ...options.config }),
     );
-    const { code, stdout, stderr } = await run(this.host.enter([...(options.through ?? []), this.spec.plugin]), {
-      stdin,
-      env: Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined)),
-      clearEnv: true,
-      timeout: options.timeout ?? 30_000,
-    });
-    const called = options.what === undefined ? verb : `${verb} ${options.what}`;
+    const { code, stdout, stderr } = await this.host.run(words, { stdin, timeout });
+    const called = what === undefined ? verb : `${verb} ${what}`;
     return { called, code, stdout, stderr, json: parseJson(stdout) };
   }
 
@@ -169,7 +171,7 @@ export class Subject implements AsyncDisposable {
   /** DEL or CHECK as a runtime calls it: with the result of ADD as `prevResult`, where the version knows it. */
   later(verb: "DEL" | "CHECK", attachment: Attachment, options: CallOptions = {}): Promise<Answer> {
     const { result } = attachment;
-    const known = result !== undefined && VERSIONS.indexOf(this.version) >= VERSIONS.indexOf("0.4.0");
+    const known = result !== undefined && reaches(this.version, "0.4.0");
     const config = { ...(known ? { prevResult: result } : {}), ...options.config };
     return this.call(verb, { ...options, attachment, config });
   }
@@ -208,8 +210,7 @@ export class Subject implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.wire[Symbol.asyncDispose]();
-    await this.host[Symbol.asyncDispose]();
+    await this.#parts.disposeAsync();
   }
 }
 

@@ -1,6 +1,6 @@
 /** The plugins the suite's test asks, each with the rules it is known to break; ours break none. */
 import { isObject, type JsonObject, parseJson } from "./answer.ts";
-import type { Version } from "./rule.ts";
+import type { Version } from "./version.ts";
 import type { SubjectSpec } from "./subject.ts";
 
 /** A plugin, and what is expected of it. */
@@ -51,60 +51,38 @@ const INTERFACE = [
   "an error of the delegate's GC is passed on",
   "STATUS fails when the delegated plugin is missing",
   "STATUS passes the error of the delegated plugin on, ADD works nevertheless",
+  // The rollback of macvlan never sees an error of IPAM, the veth pair of bridge is made before IPAM is asked: both stay.
+  "a failed ADD leaves nothing: the delegate is missing",
+  "a failed ADD leaves nothing: the delegate fails",
+  "a failed ADD leaves nothing: the requested address is taken",
+  "a failed ADD leaves nothing: the requested address is foreign",
 ];
 
 /** The reference plugins. */
 export const REFERENCE: readonly ExpectedSubject[] = [
+  { spec: subject("macvlan with host-local", "macvlan", DEBIAN), broken: INTERFACE },
+  { spec: subject("bridge with host-local", "bridge", DEBIAN), broken: INTERFACE },
   {
-    spec: subject("macvlan with host-local", `${DEBIAN}/macvlan`, "interface", "macvlan", [DEBIAN]),
-    broken: [
-      ...INTERFACE,
-      // Its rollback never sees an error of IPAM: the link stays in the container.
-      "a failed ADD leaves nothing: the delegate is missing",
-      "a failed ADD leaves nothing: the delegate fails",
-      "a failed ADD leaves nothing: the requested address is taken",
-      "a failed ADD leaves nothing: the requested address is foreign",
-    ],
-  },
-  {
-    spec: subject("bridge with host-local", `${DEBIAN}/bridge`, "interface", "bridge", [DEBIAN]),
-    broken: [
-      ...INTERFACE,
-      // The veth pair is made before IPAM is asked, and stays.
-      "a failed ADD leaves nothing: the delegate is missing",
-      "a failed ADD leaves nothing: the delegate fails",
-      "a failed ADD leaves nothing: the requested address is taken",
-      "a failed ADD leaves nothing: the requested address is foreign",
-    ],
-  },
-  {
-    spec: subject("host-local", `${DEBIAN}/host-local`, "ipam", "host-local", [DEBIAN]),
+    spec: subject("host-local", "host-local", DEBIAN, "ipam"),
     broken: [...LIBCNI, "CNI_PATH is optional where nothing is delegated"],
   },
 ];
 
 /** Our plugins as `dist/vxlan-cni install --bin-dir DIR` puts them there. */
 export function ours(bin: string): ExpectedSubject[] {
-  const vxlan = subject("vxlan", `${bin}/vxlan`, "interface", "vxlan", [bin]);
+  const vxlan = subject("vxlan", "vxlan", bin);
+  const separate = { ...vxlan, name: "vxlan with routetable-ipam as a process", separateIpam: true };
   return [
     { spec: vxlan, broken: [] },
-    {
-      spec: subject("vxlan with two families", `${bin}/vxlan`, "interface", "vxlan-dual", [bin]),
-      broken: [],
-      brief: BRIEF,
-    },
-    {
-      spec: { ...vxlan, name: "vxlan with routetable-ipam as a process", separateIpam: true },
-      broken: [],
-      brief: BRIEF,
-    },
-    { spec: subject("routetable-ipam", `${bin}/routetable-ipam`, "ipam", "routetable-ipam", [bin]), broken: [] },
+    { spec: subject("vxlan with two families", "vxlan-dual", bin), broken: [], brief: BRIEF },
+    { spec: separate, broken: [], brief: BRIEF },
+    { spec: subject("routetable-ipam", "routetable-ipam", bin, "ipam"), broken: [] },
   ];
 }
 
 /** Our IPAM plugin below a reference plugin: what that plugin breaks by itself is not ours, everything else must hold. */
 export function oursBelow(bin: string): ExpectedSubject[] {
-  const { ipam = {} } = read("conformance-routetable-ipam");
+  const { ipam = {} } = readFixture("routetable-ipam");
   return REFERENCE.filter(({ spec }) => spec.kind === "interface").map(({ spec, broken }) => ({
     spec: {
       ...spec,
@@ -116,18 +94,15 @@ export function oursBelow(bin: string): ExpectedSubject[] {
   }));
 }
 
-function subject(
-  name: string,
-  plugin: string,
-  kind: SubjectSpec["kind"],
-  config: string,
-  cniPath: readonly string[],
-): SubjectSpec {
-  return { name, plugin, kind, config: read(`conformance-${config}`), cniPath };
+/** The plugin of a folder that the config names. */
+function subject(name: string, config: string, folder: string, kind: SubjectSpec["kind"] = "interface"): SubjectSpec {
+  const read = readFixture(config);
+  const { type } = kind === "ipam" && isObject(read["ipam"]) ? read["ipam"] : read;
+  return { name, plugin: `${folder}/${type}`, kind, config: read, cniPath: [folder] };
 }
 
-function read(name: string): JsonObject {
-  const config = parseJson(Deno.readTextFileSync(`${ROOT}fixtures/config/${name}.json`));
+function readFixture(name: string): JsonObject {
+  const config = parseJson(Deno.readTextFileSync(`${ROOT}fixtures/config/conformance-${name}.json`));
   if (!isObject(config)) throw new SyntaxError(`Cannot read config "${name}": it is no JSON object`);
   return config;
 }

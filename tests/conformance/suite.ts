@@ -1,5 +1,6 @@
 /** Runs the rules against a plugin: each in every version it applies to, each version in a host of its own. */
-import { type Level, type Rule, type Version, VERSIONS } from "./rule.ts";
+import type { Level, Rule } from "./rule.ts";
+import { type Version, VERSIONS } from "./version.ts";
 import { rulesFor } from "./rules.ts";
 import { Subject, type SubjectSpec } from "./subject.ts";
 
@@ -22,7 +23,7 @@ export interface Verdict {
 }
 
 /** What may be left out of a run; everything is run when not given. */
-export interface SuiteOptions {
+interface SuiteOptions {
   readonly versions?: readonly Version[];
   /** Only rules whose name contains this text. */
   readonly only?: string;
@@ -40,21 +41,22 @@ export async function conformance(spec: SubjectSpec, options: SuiteOptions = {})
   const queue = [...versions];
   const worker = async () => {
     for (let version = queue.shift(); version !== undefined; version = queue.shift()) {
-      await inVersion(spec, version, rules, findings, notApplicable);
+      await using subject = await Subject.make(spec, version);
+      await askAll(subject, rules, findings, notApplicable);
     }
   };
   await Promise.all([worker(), worker()]);
   return rules.map((rule) => verdict(rule, findings.get(rule) ?? [], versions, notApplicable.get(rule)));
 }
 
-async function inVersion(
-  spec: SubjectSpec,
-  version: Version,
+/** Asks what applies to the subject's version. */
+async function askAll(
+  subject: Subject,
   rules: readonly Rule[],
   findings: ReadonlyMap<Rule, Finding[]>,
   notApplicable: Map<Rule, string>,
 ): Promise<void> {
-  await using subject = await Subject.make(spec, version);
+  const { version } = subject;
   const supported = await subject.supportedVersions();
   for (const rule of rules) {
     if (!rule.versions.includes(version)) continue;

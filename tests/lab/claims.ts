@@ -2,7 +2,7 @@
 import type { Node } from "./node.ts";
 
 /** A route as `ip -j route` shows it. */
-export interface Route {
+interface Route {
   dst: string;
   dev?: string;
   protocol?: string;

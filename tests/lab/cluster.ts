@@ -1,5 +1,7 @@
 /** A lab with the built executable on every node: calls as a container runtime makes them. */
-import { call, type Called, hostState, type Running, start } from "../lib/plugin.ts";
+import { type Answer, type Call, call, type Called, EXECUTABLE, succeed } from "../lib/call.ts";
+import { type NetConf, netConf, OPTIONS } from "../lib/config.ts";
+import { stateOf } from "../lib/state.ts";
 import { Lab, type LabOptions } from "./lab.ts";
 import type { Node } from "./node.ts";
 
@@ -8,13 +10,13 @@ export interface ClusterOptions extends Omit<LabOptions, "nodes" | "underlay"> {
   underlay?: LabOptions["underlay"];
   /** Keys of `ipam` beside those that the routing daemon's recipe asks for. */
   ipam?: Record<string, unknown>;
-  /** Of every network: addresses that nobody gets who did not ask for them. */
-  excludeFirst?: number;
+  /** Keys of every network in a node's configuration. */
+  entry?(node: Node): Record<string, unknown>;
 }
 
 /** What one call asks for. */
-export interface Wish {
-  /** Address. */
+interface Wish {
+  /** Addresses, with commas between them. */
   ip?: string;
   /** Network; the first one when not given. */
   network?: string;
@@ -46,55 +48,46 @@ export class Cluster implements AsyncDisposable {
     return this.lab.nodes;
   }
 
-  config(node: Node, { network, prevResult, ipam }: Wish = {}): Record<string, unknown> {
-    const { networks, excludeFirst = 0 } = this.options;
-    return {
+  #config(node: Node, { network, prevResult, ipam }: Wish): NetConf {
+    const { networks, entry } = this.options;
+    return netConf({
       cniVersion: "1.0.0",
       name: "lab",
-      type: "vxlan",
       ipam: { type: "routetable-ipam", ...node.ipam, ...this.options.ipam, ...ipam },
       defaultNetwork: network ?? networks[0]?.name,
       vxlans: networks.map(({ name, cidrs }, index) => ({
         id: 101 + index,
         name,
         cidrs,
-        excludeFirst,
-        options: { vtepdev: "ul0", group: `239.1.1.${101 + index}`, port: "4789", learning: "true" },
+        options: { ...OPTIONS, group: `239.1.1.${101 + index}`, learning: "true" },
+        ...entry?.(node),
       })),
       ...(prevResult === undefined ? {} : { prevResult }),
-    };
+    });
   }
 
-  /** Makes a namespace on a node; its name is the container's id. */
-  async container(node: Node, id: string): Promise<string> {
-    await node.host.container(id);
-    return id;
-  }
-
-  #words(node: Node, id: string, wish: Wish) {
+  #call(node: Node, id: string, wish: Wish): Call {
     const args = wish.ip === undefined ? {} : { args: `IP=${wish.ip}` };
-    return { containerId: id, netns: id, ifname: "eth0", config: this.config(node, wish), ...args };
+    return { containerId: id, netns: id, ifname: "eth0", config: this.#config(node, wish), ...args };
   }
 
   call(node: Node, verb: string, id: string, wish: Wish = {}): Promise<Called> {
-    return call(node.host, verb, this.#words(node, id, wish));
+    return call(node.host, verb, this.#call(node, id, wish));
   }
 
-  start(node: Node, verb: string, id: string, wish: Wish = {}): Promise<Running> {
-    return start(node.host, verb, this.#words(node, id, wish));
+  /** As call(), must succeed. */
+  succeed(node: Node, verb: string, id: string, wish: Wish = {}): Promise<Answer> {
+    return succeed(node.host, verb, this.#call(node, id, wish));
   }
 
-  /** As call() with ADD, must succeed; makes the container and returns its addresses without length. */
+  /** ADD that must succeed, of a container that is made for it, its id being the name of its namespace; returns the addresses without length. */
   async add(node: Node, id: string, wish: Wish = {}): Promise<string[]> {
-    await this.container(node, id);
-    const { code, stdout, stderr, json } = await this.call(node, "ADD", id, wish);
-    if (code !== 0) throw new Error(`ADD of ${id} on ${node.name} failed: ${stdout}${stderr}`);
-    return addresses({ json });
+    await node.host.container(id);
+    return addresses(await this.succeed(node, "ADD", id, wish));
   }
 
   async del(node: Node, id: string, wish: Wish = {}): Promise<void> {
-    const { code, stdout } = await this.call(node, "DEL", id, wish);
-    if (code !== 0) throw new Error(`DEL of ${id} on ${node.name} failed: ${stdout}`);
+    await this.succeed(node, "DEL", id, wish);
   }
 
   /** What is on the nodes and was not there at first, but for what routing daemons installed. */
@@ -108,10 +101,14 @@ export class Cluster implements AsyncDisposable {
   }
 }
 
-const EXECUTABLE = new URL("../../dist/vxlan-cni", import.meta.url).pathname;
+/** For `entry`: each node draws IPv4 addresses from fifty of its own in a /24. */
+export function apart({ name }: Node): { excludeFirst: number; excludeLast: number } {
+  const excludeFirst = 50 + 50 * Number(name.replace("node", ""));
+  return { excludeFirst, excludeLast: 254 - excludeFirst - 50 };
+}
 
 /** What `vxlan-cni status --json` prints. */
-export interface Status {
+interface Status {
   networks: {
     attachments: { containerId: string; addresses: { address: string; conflict?: string; keeps?: boolean }[] }[];
     reservations: { address: string; ready: boolean }[];
@@ -125,10 +122,10 @@ export async function status(node: Node): Promise<Status> {
 
 /** Links, records, and the routes and rules that belong to our devices. */
 async function ownState(node: Node): Promise<string[]> {
-  return (await hostState(node.host)).filter((line) => /(vx_|mv_|vxlan-cni)/.test(line));
+  return (await stateOf(node.host)).filter((line) => /(vx_|mv_|vxlan-cni)/.test(line));
 }
 
 /** The addresses of an answer, without length. */
-export function addresses({ json }: Pick<Called, "json">): string[] {
-  return (json?.ips ?? []).map(({ address }) => address.replace(/\/.*/, ""));
+export function addresses(answer: Answer | undefined): string[] {
+  return (answer?.ips ?? []).map(({ address }) => address.replace(/\/.*/, ""));
 }

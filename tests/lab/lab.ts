@@ -1,24 +1,18 @@
 /** A cluster for the tests: nodes on one underlay, each with its own routing daemon that runs the recipe users are given. */
-import type { RoutingNode, RoutingOptions } from "../../src/recipes/options.ts";
+import type { RoutingNode } from "../../src/recipes/options.ts";
 import { Host, underlay } from "../lib/host.ts";
 import { eventually } from "../lib/eventually.ts";
 import { ensurePackages } from "../lib/packages.ts";
-import { Node } from "./node.ts";
+import { Node, type NodeOptions } from "./node.ts";
 import { routedUnderlay } from "./routed_underlay.ts";
 import { ROUTING, type Routing, type RoutingKind } from "./routing.ts";
 
-export interface LabOptions {
+export interface LabOptions extends NodeOptions {
   /** How many. */
   nodes: number;
   /** One broadcast domain, or a subnet for each node behind a router that passes no multicast. */
   underlay: "l2" | "routed";
   routing: Routing | "none";
-  networks: RoutingOptions["networks"];
-  /** What the claims of this lab carry; the recipe's own advice when not given. */
-  routeProtocol?: number;
-  routeMetric?: number;
-  /** Changes the text of the daemon's configuration before it is used, for measurements. */
-  edit?(text: string): string;
 }
 
 export class Lab implements AsyncDisposable {
@@ -28,7 +22,6 @@ export class Lab implements AsyncDisposable {
   private constructor(
     stack: AsyncDisposableStack,
     kind: RoutingKind | undefined,
-    readonly options: LabOptions,
     readonly nodes: readonly Node[],
   ) {
     this.#stack = stack;
@@ -48,9 +41,12 @@ export class Lab implements AsyncDisposable {
     const hosts: Host[] = [];
     for (let k = 1; k <= options.nodes; k++) hosts.push(stack.use(await Host.make(`node${k}`)));
     const wire = stack.use(await (options.underlay === "l2" ? underlay(hosts) : routedUnderlay(hosts)));
-    const peers = hosts.map((host, index) => address(host, index, options.underlay));
-    const nodes = hosts.map((host, index) => stack.use(new Node(host, peers, index, wire, options, kind)));
-    const lab = new Lab(stack.move(), kind, options, nodes);
+    const cluster = hosts.map((host, index) => address(host, index, options.underlay));
+    const nodes = cluster.map((self, index) => {
+      const peers = cluster.filter((other) => other !== self);
+      return stack.use(new Node({ host: hosts[index]!, wire, port: `p${index + 1}`, self, peers }, kind, options));
+    });
+    const lab = new Lab(stack.move(), kind, nodes);
     try {
       await Promise.all(nodes.map((node) => node.start()));
     } catch (cause) {

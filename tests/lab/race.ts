@@ -2,14 +2,14 @@
 import { addresses, type Cluster } from "./cluster.ts";
 
 /** How the same address is asked for on all nodes. */
-export interface Round {
+interface Round {
   address: string;
   network?: string;
   /** Milliseconds between one node's call and the next one's. */
   skew: number;
 }
 
-export interface Outcome {
+interface Outcome {
   /** Names of the nodes whose ADD succeeded. */
   winners: string[];
   /** Milliseconds of the calls that failed, from start to end of the process. */
@@ -32,7 +32,7 @@ export async function race(cluster: Cluster, id: string, { address, network, ske
     await until(begun + index * skew);
     const start = performance.now();
     const called = await cluster.call(node, "ADD", id, { ip: address, ...wish });
-    if (addresses(called).includes(address)) outcome.winners.push(node.name);
+    if (addresses(called.json).includes(address)) outcome.winners.push(node.name);
     else if (called.json?.code === TAKEN) {
       outcome.losers.push(performance.now() - start);
       outcome.reasons.push(`${node.name}: ${called.json.msg}`);
@@ -49,7 +49,7 @@ function until(time: number): Promise<void> {
   return left <= 0 ? Promise.resolve() : new Promise((resolve) => setTimeout(resolve, left));
 }
 
-export interface Filled {
+interface Filled {
   given: string[];
   /** Error codes, each once. */
   codes: number[];
@@ -62,10 +62,10 @@ export async function fill(cluster: Cluster, id: string, atOnce: number): Promis
   const undo: (() => Promise<void>)[] = [];
   const add = async (at: number, name: string): Promise<boolean> => {
     const node = cluster.lab.node(at);
-    await cluster.container(node, name);
+    await node.host.container(name);
     const called = await cluster.call(node, "ADD", name);
     if (called.json?.code !== undefined) codes.add(called.json.code);
-    given.push(...addresses(called));
+    given.push(...addresses(called.json));
     undo.push(async () => {
       if (called.code === 0) await cluster.del(node, name);
       await node.host.must(["ip", "netns", "del", name]);

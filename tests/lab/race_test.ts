@@ -21,8 +21,8 @@ const FILLED: Way[] = [
 
 for (const [name, options] of WAYS) {
   Deno.test(`${name}: one address, three nodes, one winner`, async () => {
-    await using cluster = await Cluster.make({ networks: NETWORKS, excludeFirst: 99, ...options });
-    for (const node of cluster.nodes) await cluster.container(node, "c");
+    await using cluster = await Cluster.make({ networks: NETWORKS, entry: () => ({ excludeFirst: 99 }), ...options });
+    for (const node of cluster.nodes) await node.host.container("c");
     // First the race's containers are the first ones on their nodes, then others are there.
     for (const start of [20, 40]) {
       for (const [index, skew] of SKEWS.entries()) {
@@ -54,17 +54,21 @@ for (const [name, options] of FILLED) {
 }
 
 Deno.test("an address in use that no route shows is found by the probe, and only by it", async () => {
-  await using cluster = await Cluster.make({ networks: NETWORKS, excludeFirst: 99, routing: "none" });
+  await using cluster = await Cluster.make({
+    networks: NETWORKS,
+    entry: () => ({ excludeFirst: 99 }),
+    routing: "none",
+  });
   const [one, two] = [cluster.lab.node(0), cluster.lab.node(1)];
   await cluster.add(one, "first");
   await cluster.add(two, "first");
-  await cluster.container(one, "stray");
+  await one.host.container("stray");
   await one.host.must(["ip", ..."link add link vx_red name s0 netns stray type macvlan mode bridge".split(" ")]);
   for (const words of ["addr add 10.97.1.77/24 dev s0", "addr add fd00:97:1::77/64 dev s0 nodad", "link set s0 up"]) {
     await one.host.must(["ip", "-n", "stray", ...words.split(" ")]);
   }
   const [link] = await one.host.ip<{ address: string }>("link show s0", "stray");
-  await cluster.container(two, "c");
+  await two.host.container("c");
   for (const ip of ["10.97.1.77", "fd00:97:1::77"]) {
     const { code, json } = await cluster.call(two, "ADD", "c", { ip });
     assert.deepEqual([code, json?.code], [1, 101]);

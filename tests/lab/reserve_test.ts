@@ -26,7 +26,7 @@ for (const routing of ["bird-ibgp", "frr-bgp", "none"] as const) {
     // An address that another node has reserved is taken; on this node it is the container's at once.
     for (const family of [".", ":"]) {
       const address = (await reserved(two)).find((one) => one.includes(family)) ?? "";
-      await cluster.container(three, `c${family === "." ? 4 : 6}`);
+      await three.host.container(`c${family === "." ? 4 : 6}`);
       const refused = await cluster.call(three, "ADD", `c${family === "." ? 4 : 6}`, { ip: address });
       assert.deepEqual([refused.code, refused.json?.code], [1, 101], refused.stdout);
       assert.ok((await cluster.add(two, `d${family === "." ? 4 : 6}`, { ip: address })).includes(address));
@@ -43,10 +43,10 @@ for (const routing of ["bird-ibgp", "frr-bgp", "none"] as const) {
 }
 
 Deno.test("with reservations, one address asked for on three nodes has one winner, and random ones are distinct", async () => {
-  const options = { networks: NETWORKS, excludeFirst: 99, ipam: { reserve: 2 } };
+  const options = { networks: NETWORKS, entry: () => ({ excludeFirst: 99 }), ipam: { reserve: 2 } };
   await using cluster = await Cluster.make({ ...options, routing: "bird-ibgp" });
   for (const node of cluster.nodes) await cluster.add(node, "first");
-  for (const node of cluster.nodes) await cluster.container(node, "c");
+  for (const node of cluster.nodes) await node.host.container("c");
   for (const [index, skew] of [0, 5, 100].entries()) {
     for (const address of [`10.97.1.${30 + index}`, `fd00:97:1::${30 + index}`]) {
       const { winners, oddities } = await race(cluster, "c", { address, skew });
@@ -55,12 +55,12 @@ Deno.test("with reservations, one address asked for on three nodes has one winne
   }
   const calls = await Promise.all(cluster.nodes.flatMap((node) =>
     Array.from({ length: 4 }, async (_, index) => {
-      await cluster.container(node, `r${index}`);
+      await node.host.container(`r${index}`);
       return await cluster.call(node, "ADD", `r${index}`);
     })
   ));
   assert.deepEqual(calls.map(({ code }) => code), Array(12).fill(0));
-  const all = calls.flatMap(addresses);
+  const all = calls.flatMap(({ json }) => addresses(json));
   assert.equal(new Set(all).size, 24);
 });
 

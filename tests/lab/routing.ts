@@ -108,12 +108,12 @@ export const ROUTING: Record<Routing, RoutingKind> = {
 };
 
 /** Asks a node's BIRD. */
-export async function birdc(host: Host, command: string): Promise<string> {
+async function birdc(host: Host, command: string): Promise<string> {
   return (await host.run(["birdc", "-s", "/run/routing/bird.ctl", ...command.split(" ")])).stdout;
 }
 
 /** Asks a node's FRR. */
-export async function vtysh(host: Host, command: string): Promise<string> {
+async function vtysh(host: Host, command: string): Promise<string> {
   return (await host.run(["vtysh", "--vty_socket", "/run/frr", "-c", command])).stdout;
 }
 

@@ -43,7 +43,7 @@ Deno.test("100 containers at once on one node: every address once, and nothing l
   await using cluster = await Cluster.make({ nodes: 1, networks, routing: "none" });
   const node = cluster.lab.node(0);
   const ids = Array.from({ length: 100 }, (_, index) => `c${index}`);
-  for (const id of ids) await cluster.container(node, id);
+  for (const id of ids) await node.host.container(id);
   const added = await Promise.all(ids.map((id) => cluster.call(node, "ADD", id)));
   assert.deepEqual(added.filter(({ code }) => code !== 0).map(({ stdout }) => stdout), []);
   assert.equal(new Set(added.map(({ json }) => json?.ips?.[0]?.address)).size, 100);

@@ -65,6 +65,8 @@ export interface Running {
   readonly ended: Promise<Called>;
 }
 
+/** `PATH` of plugins that run programs, as the system's own services have it. */
+export const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 export const EXECUTABLE = new URL("../../dist/vxlan-cni", import.meta.url).pathname;
 /** The environment is shared by all test modules of a process, module state is not. */
 const FOLDER = "VXLAN_CNI_TEST_BIN";

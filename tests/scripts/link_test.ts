@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { link } from "../../scripts/link.ts";
 import { must } from "../lib/run.ts";
+import { linkedDeno } from "./linked.ts";
 
 /** Prints what the program sees of its arguments and its environment. */
 const SEEN = `const cmdline=Deno.readTextFileSync("/proc/self/cmdline").split("\\0").slice(0,-1);` +
@@ -66,15 +67,3 @@ Deno.test("link() names what it cannot link into", () => {
   arm[18] = 62;
   assert.throws(() => link(arm, start), /no PT_LOAD/);
 });
-
-async function linkedDeno(code: string): Promise<AsyncDisposable & { path: string }> {
-  const folder = await Deno.makeTempDir({ prefix: "vxlan-cni-link-" });
-  const path = `${folder}/linked`;
-  const args = () => ["run", "-A", "--no-config", "--no-lock", `data:text/javascript,${encodeURIComponent(code)}`];
-  // Where Deno can write its cache it also puts a folder of its own into PATH.
-  const env = ["ADDED=yes", "DENO_DIR=/proc/none", "DENO_NO_UPDATE_CHECK=1"];
-  const dropped = ["ADDED=", "DROP", "EXACT="];
-  const linked = link(await Deno.readFile(Deno.execPath()), { script: new Uint8Array(), args, env, dropped });
-  await Deno.writeFile(path, linked, { mode: 0o755 });
-  return { path, [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };
-}

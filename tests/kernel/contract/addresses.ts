@@ -100,9 +100,9 @@ export const ADDRESSES: Scenarios = {
     side.tell(delAddress(on(side, "a", "10.97.2.5/24")), delAddress(on(side, "a", "fd00:97::5/64")));
     side.showAll();
   },
-  "addresses of a link that is down have no routes to their prefixes": (side) => {
+  "addresses of a link that is down have no routes to their prefixes": async (side) => {
     side.tell(newLink({ name: "a", info: { kind: "vxlan", vxlan: { id: 1 } } }));
-    side.tell(newAddress(on(side, "a", "10.97.1.5/24")), newAddress(on(side, "a", "fd00:97::5/64")));
+    await addresses(side, "a", "10.97.1.5/24", "fd00:97::5/64");
     side.showAll();
   },
   "an announcement needs a link": async (side) => {

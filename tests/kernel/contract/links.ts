@@ -7,13 +7,13 @@ import { cidr, ip } from "../../lib/parsed.ts";
 import type { Scenarios } from "./scenarios.ts";
 import { linkText } from "./side.ts";
 
-export const up = { flags: IFF_UP, change: IFF_UP };
+const up = { flags: IFF_UP, change: IFF_UP };
 
 export function vxlan(name: string, data: VxlanData, more: Link = {}): Request {
   return newLink({ name, ...up, ...more, info: { kind: "vxlan", vxlan: data } });
 }
 
-export function macvlan(name: string, parent: number, more: Link = {}): Request {
+function macvlan(name: string, parent: number, more: Link = {}): Request {
   return newLink({ name, ...up, link: parent, ...more, info: { kind: "macvlan", macvlan: { mode: 4 } } });
 }
 

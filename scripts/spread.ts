@@ -1,20 +1,20 @@
 /**
  * Measures how long a claim needs from the kernel of node 1 to the kernel of node 2, and its release:
- * `deno run -A tests/lab/spread.ts ROUTING [CLAIMS] [l2|routed]`.
+ * `deno run -A scripts/spread.ts ROUTING [CLAIMS] [l2|routed]`.
  */
-import { claim, device, release } from "./claims.ts";
-import { Lab } from "./lab.ts";
-import { ROUTING, type Routing } from "./routing.ts";
-import { type RouteEvent, RouteWatch } from "./watch.ts";
+import { claim, device, release } from "../tests/lab/claims.ts";
+import { Lab } from "../tests/lab/lab.ts";
+import { ROUTING, type Routing } from "../tests/lab/routing.ts";
+import { type RouteEvent, RouteWatch } from "../tests/lab/watch.ts";
 
 /** Times in milliseconds, one for each claim. */
-export interface Spread {
+interface Spread {
   claimed: number[];
   released: number[];
 }
 
 /** Claims and releases addresses one after another and takes the times between the events of both kernels. */
-export async function spread(routing: Routing, count: number, kind: "l2" | "routed", family: 4 | 6): Promise<Spread> {
+async function spread(routing: Routing, count: number, kind: "l2" | "routed", family: 4 | 6): Promise<Spread> {
   await using lab = await Lab.make({
     nodes: 3,
     underlay: kind,
@@ -48,20 +48,14 @@ function summary(times: readonly number[]): string {
   return `${at(0.5)} / ${at(0.95)} / ${at(1)} ms`;
 }
 
-if (import.meta.main) {
-  const [routing = "", count = "30", kind = "l2"] = Deno.args;
-  if (!(routing in ROUTING)) {
-    throw new Error(`Cannot measure "${routing}"; choose from ${Object.keys(ROUTING).join(", ")}`);
-  }
-  for (const family of [4, 6] as const) {
-    const { claimed, released } = await spread(
-      routing as Routing,
-      Number(count),
-      kind === "routed" ? "routed" : "l2",
-      family,
-    );
-    console.log(
-      `${routing} ${kind} v${family}: claim ${summary(claimed)}, release ${summary(released)} (median / p95 / max)`,
-    );
-  }
+const [routing = "", count = "30", kind = "l2"] = Deno.args;
+if (!(routing in ROUTING)) {
+  throw new Error(`Cannot measure "${routing}"; choose from ${Object.keys(ROUTING).join(", ")}`);
+}
+for (const family of [4, 6] as const) {
+  const underlay = kind === "routed" ? "routed" : "l2";
+  const { claimed, released } = await spread(routing as Routing, Number(count), underlay, family);
+  console.log(
+    `${routing} ${kind} v${family}: claim ${summary(claimed)}, release ${summary(released)} (median / p95 / max)`,
+  );
 }

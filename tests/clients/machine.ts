@@ -1,9 +1,8 @@
 /** A host on an underlay with the plugins to chain, and a neighbour on the underlay that knows the way to the containers. */
-import { topology } from "../clients/client_host.ts";
-import { makeSubject, type Subject } from "../clients/subject.ts";
 import { Host, underlay } from "../lib/host.ts";
 import { ensurePackages } from "../lib/packages.ts";
 import { must } from "../lib/run.ts";
+import { makeSubject, type Subject } from "./subject.ts";
 
 const ip6tablesWithoutNat = `#!/bin/sh
 case " $* " in *" -t nat "*) echo "ip6tables: table nat does not exist" >&2; exit 3 ;; esac
@@ -12,24 +11,27 @@ exec /usr/sbin/ip6tables "$@"
 
 export class Machine implements AsyncDisposable {
   readonly #parts: AsyncDisposableStack;
+  readonly host: Host;
+  /** The neighbour, 192.0.2.254. */
+  readonly wire: Host;
 
   private constructor(
     parts: AsyncDisposableStack,
     readonly folder: string,
     readonly subject: Subject,
-    readonly host: Host,
-    /** The neighbour, 192.0.2.254. */
-    readonly wire: Host,
+    { host, wire }: { host: Host; wire: Host },
   ) {
     this.#parts = parts;
+    this.host = host;
+    this.wire = wire;
   }
 
   static async make(): Promise<Machine> {
     await ensurePackages(["containernetworking-plugins", "iptables", "iproute2", "iputils-ping", "busybox-static"]);
     await using parts = new AsyncDisposableStack();
-    const folder = await Deno.makeTempDir({ prefix: "chain-" });
+    const folder = await Deno.makeTempDir({ prefix: "machine-" });
     parts.defer(() => Deno.remove(folder, { recursive: true }));
-    const subject = await makeSubject(folder);
+    const subject = await makeSubject();
     await Deno.mkdir(`${folder}/path`);
     await Deno.symlink("/usr/sbin/iptables", `${folder}/path/iptables`);
     await Deno.writeTextFile(`${folder}/path/ip6tables`, ip6tablesWithoutNat, { mode: 0o755 });
@@ -37,16 +39,12 @@ export class Machine implements AsyncDisposable {
     const wire = parts.use(await underlay([host]));
     await wire.must(["ip", "addr", "add", "192.0.2.254/24", "dev", "br0"]);
     await wire.must(["ip", "route", "add", "10.97.1.0/24", "via", "192.0.2.1"]);
-    return new Machine(parts.move(), folder, subject, host, wire);
+    return new Machine(parts.move(), folder, subject, { host, wire });
   }
 
   /** A `PATH` of a host whose kernel has no NAT for IPv6. */
   get pathWithoutNat6(): string {
     return `${this.folder}/path`;
-  }
-
-  topology(): Promise<string> {
-    return topology(this.host);
   }
 
   /** Pings from a container; fails without an answer. */
