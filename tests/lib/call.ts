@@ -60,7 +60,7 @@ export interface Refusal {
 }
 
 /** A call that runs. */
-export interface Running {
+interface Running {
   kill(signal: Deno.Signal): void;
   readonly ended: Promise<Called>;
 }
