@@ -82,8 +82,7 @@ export function records<T extends object>(
     move: (from, to) => store.rename(file(from), file(to)),
     forget(name) {
       const content = store.read(file(name));
-      if (content === undefined) return;
-      if (isReadable(content, file(name), shape)) store.remove(file(name));
+      if (content === undefined || isReadable(content, file(name), shape)) store.remove(file(name));
       else store.rename(file(name), `${BROKEN}/${file(name).replaceAll("/", ":")}`);
     },
     abandoned: (below) =>

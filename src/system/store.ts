@@ -41,6 +41,16 @@ export function earlierStore(): Store {
 export function fileStore(root: string, begun: () => void = () => {}): Store {
   const path = (name: string) => `${root}/${name}`;
 
+  /** Does something with a file; an error says what, and of which one. */
+  function on<T>(name: string, verb: string, work: (file: string) => T): T {
+    return onFile(`${verb} "${path(name)}"`, () => work(path(name)));
+  }
+
+  /** As on(); undefined when there is no such file. */
+  function onThere<T>(name: string, verb: string, work: (file: string) => T): T | undefined {
+    return ifThere(() => on(name, verb, work));
+  }
+
   /** Does something with a file; where its folder is missing, makes the folder and does it again. */
   function inFolder<T>(file: string, work: () => T): T {
     for (let attempt = 0;; attempt++) {
@@ -56,23 +66,23 @@ export function fileStore(root: string, begun: () => void = () => {}): Store {
     }
   }
 
-  /** A lock counts only while its file still has its name: the holder before us may have removed it. */
-  function isCurrent(fd: number, name: string): boolean {
-    const file = ifThere(() => onFile(`look at "${path(name)}"`, () => Deno.statSync(path(name))));
-    return file !== undefined &&
-      file.ino === onFile(`look at a lock`, () => Deno.statSync(`/proc/self/fd/${fd}`)).ino;
+  function inodeOf(name: string): number | null | undefined {
+    return onThere(name, "look at", Deno.statSync)?.ino;
   }
 
-  /** The lock of an open file; undefined when the file is not the one of that name any more. */
+  function openOrMake(name: string): number {
+    return inFolder(path(name), () => open(path(name), O_RDWR | O_CREAT | O_NOFOLLOW, 0o600));
+  }
+
+  /** The lock of an open file. It counts only while the file still has its name, which the holder before us may have taken away: else undefined. */
   function currentLock(fd: number, name: string): Lock | undefined {
+    let isCurrent = false;
     try {
-      if (isCurrent(fd, name)) return { [Symbol.dispose]: () => close(fd) };
-    } catch (error) {
-      close(fd);
-      throw error;
+      isCurrent = inodeOf(name) === onFile("look at a lock", () => Deno.statSync(`/proc/self/fd/${fd}`)).ino;
+    } finally {
+      if (!isCurrent) close(fd);
     }
-    close(fd);
-    return undefined;
+    return isCurrent ? { [Symbol.dispose]: () => close(fd) } : undefined;
   }
 
   /** Takes the lock of an open file at once; undefined when somebody holds it. */
@@ -84,14 +94,31 @@ export function fileStore(root: string, begun: () => void = () => {}): Store {
     throw new KernelError(`lock "${path(name)}"`, failure, { file: true });
   }
 
+  /** A file that is to get a name, held by its maker: of one that nobody holds the maker died. Undefined when others hold it all the time. */
+  function makeHeld(name: string): Lock | undefined {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const fd = openOrMake(name);
+      const lock = takeLock(fd, name);
+      if (typeof lock === "object") return lock;
+    }
+    return undefined;
+  }
+
+  /** Takes a file away that its maker left, as it died before it got its name. */
+  function sweep(name: string): void {
+    const fd = ifThere(() => open(path(name), O_RDWR | O_NOFOLLOW));
+    const lock = fd === undefined ? undefined : takeLock(fd, name);
+    if (typeof lock !== "object") return;
+    removeFile(name);
+    lock[Symbol.dispose]();
+  }
+
   /** Makes a lock's file, which is held before it has its name: who looks for locks that nobody holds must not find it in between. */
   function makeLocked(name: string): Lock | "stale" | undefined {
-    const temporary = `${name}~`;
-    const fd = inFolder(path(temporary), () => open(path(temporary), O_RDWR | O_CREAT | O_NOFOLLOW, 0o600));
-    const lock = takeLock(fd, temporary);
-    if (typeof lock !== "object") return lock;
-    const isMade = link(temporary, name);
-    ifThere(() => onFile(`remove "${path(temporary)}"`, () => Deno.removeSync(path(temporary))));
+    const lock = makeHeld(`${name}~`);
+    if (lock === undefined) return undefined;
+    const isMade = link(`${name}~`, name);
+    removeFile(`${name}~`);
     if (isMade) return lock;
     lock[Symbol.dispose]();
     return "stale";
@@ -100,7 +127,7 @@ export function fileStore(root: string, begun: () => void = () => {}): Store {
   function link(from: string, to: string): boolean {
     return inFolder(path(to), () => {
       try {
-        onFile(`link "${path(to)}"`, () => Deno.linkSync(path(from), path(to)));
+        on(to, "link", (file) => Deno.linkSync(path(from), file));
         return true;
       } catch (error) {
         if (failedWith(error, EEXIST)) return false;
@@ -111,9 +138,8 @@ export function fileStore(root: string, begun: () => void = () => {}): Store {
 
   /** Takes the file away, and every folder that is empty then. */
   function removeFile(name: string): boolean {
-    const file = path(name);
-    if (ifThere(() => onFile(`remove "${file}"`, () => (Deno.removeSync(file), true))) === undefined) return false;
-    for (let at = folderOf(file); at.length >= root.length; at = folderOf(at)) {
+    if (onThere(name, "remove", (file) => (Deno.removeSync(file), true)) === undefined) return false;
+    for (let at = folderOf(path(name)); at.length >= root.length; at = folderOf(at)) {
       try {
         Deno.removeSync(at);
       } catch {
@@ -124,30 +150,27 @@ export function fileStore(root: string, begun: () => void = () => {}): Store {
   }
 
   return {
-    read: (name) => ifThere(() => onFile(`read "${path(name)}"`, () => Deno.readTextFileSync(path(name)))),
+    read: (name) => onThere(name, "read", (file) => Deno.readTextFileSync(file)),
     write(name, content) {
-      const temporary = `${path(name)}~`;
+      using _ = makeHeld(`${name}~`);
       try {
-        inFolder(
-          temporary,
-          () => onFile(`write "${path(name)}"`, () => Deno.writeTextFileSync(temporary, content, { mode: 0o600 })),
-        );
-        onFile(`write "${path(name)}"`, () => Deno.renameSync(temporary, path(name)));
+        on(name, "write", (file) => {
+          Deno.writeTextFileSync(`${file}~`, content);
+          Deno.renameSync(`${file}~`, file);
+        });
       } catch (error) {
-        try {
-          Deno.removeSync(temporary);
-        } catch { /* It was not even made. */ }
+        removeFile(`${name}~`);
         throw error;
       }
     },
     remove(name) {
-      ifThere(() => onFile(`remove "${path(name)}~"`, () => Deno.removeSync(`${path(name)}~`)));
+      removeFile(`${name}~`);
       return removeFile(name);
     },
     rename(from, to) {
       return inFolder(path(to), () => {
         try {
-          onFile(`rename "${path(from)}"`, () => Deno.renameSync(path(from), path(to)));
+          on(from, "rename", (file) => Deno.renameSync(file, path(to)));
           return true;
         } catch (error) {
           // Either the file or the folder that it is to go into is not there.
@@ -158,14 +181,14 @@ export function fileStore(root: string, begun: () => void = () => {}): Store {
     },
     link,
     same(a, b) {
-      const [one, other] = [a, b].map((name) =>
-        ifThere(() => onFile(`look at "${path(name)}"`, () => Deno.statSync(path(name)).ino))
-      );
+      const [one, other] = [inodeOf(a), inodeOf(b)];
       return one !== undefined && one === other;
     },
-    list: (name) =>
-      ifThere(() => onFile(`list "${path(name)}"`, () => Array.from(Deno.readDirSync(path(name)), (one) => one.name)))
-        ?.filter((entry) => !entry.endsWith("~")).sort() ?? [],
+    list(name) {
+      const entries = onThere(name, "list", (folder) => Array.from(Deno.readDirSync(folder), (one) => one.name)) ?? [];
+      for (const entry of entries) if (entry.endsWith("~")) sweep(`${name}/${entry}`);
+      return entries.filter((entry) => !entry.endsWith("~")).sort();
+    },
     tryLock(name, create) {
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
         const fd = ifThere(() => open(path(name), O_RDWR | O_NOFOLLOW));
@@ -177,7 +200,7 @@ export function fileStore(root: string, begun: () => void = () => {}): Store {
     },
     async lock(name) {
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-        const fd = inFolder(path(name), () => open(path(name), O_RDWR | O_CREAT | O_NOFOLLOW, 0o600));
+        const fd = openOrMake(name);
         if (libc().flock(fd, LOCK_EX | LOCK_NB) !== 0) {
           check(`lock "${path(name)}"`, await libcWaiting().flock(fd, LOCK_EX));
         }

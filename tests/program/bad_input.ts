@@ -112,7 +112,7 @@ function environment(container: string): BadGroup {
     ...ids.map((containerId) => wrong("CNI_CONTAINERID", JSON.stringify(containerId.slice(0, 40)), { containerId })),
     ...ifnames.map((ifname) => wrong("CNI_IFNAME", JSON.stringify(ifname), { ifname })),
     wrong("CNI_NETNS", "empty", { netns: "" }),
-    ...["add", "ADD ", "FROB", "\u00c4DD"].map((verb) => wrong("CNI_COMMAND", "unknown", {}, verb)),
+    ...["", "add", "ADD ", "FROB", "\u00c4DD"].map((verb) => wrong("CNI_COMMAND", "unknown", {}, verb)),
     ...["a", "=", "=a", "IP", "IgnoreUnknown=1;b"].map((args) => wrong("CNI_ARGS", args, { args })),
     wrong("CNI_ARGS", "unknown key", { args: "COLOUR=red" }),
     wrong("CNI_PATH", "empty", { path: "" }, "GC"),

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { EXECUTABLE } from "../lib/call.ts";
 import { must } from "../lib/run.ts";
+import { Node } from "./node.ts";
 
-const EXECUTABLE = new URL("../../dist/vxlan-cni", import.meta.url).pathname;
 /** System calls that make or change a file whose name they are given. */
 const CHANGES =
   /^(creat|mkdir|mknod|rename|link|symlink|unlink|rmdir|truncate|(l|f)?chmod|l?chown|utime|bind|set.*xattr)/;
@@ -39,12 +40,32 @@ Deno.test("a call creates nothing on the host and looks at nothing around it", a
   assert.deepEqual(around.entries(), Object.keys(HOSTILE).sort());
 });
 
-function assertPristine(calls: readonly string[], around: string): void {
+Deno.test("an attachment writes its records, in the folder of the host's namespace, and two settings of each device", async () => {
+  await using node = await Node.make();
+  const id = await node.container();
+  const inode = (await node.host.must(["readlink", "/proc/self/ns/net"])).replace(/\D/g, "");
+  for (const verb of ["ADD", "DEL"]) {
+    const calls = await straced((strace) => node.run(verb, id, { through: strace }));
+    const own = new RegExp(
+      `"/run/vxlan-cni(/${inode}-\\d+(/[^"]*)?)?"|"/proc/sys/net/ipv6/conf/(vx|mv)_red/accept_ra"`,
+    );
+    const changed = changesIn(calls);
+    assert.deepEqual(changed.filter((call) => !own.test(call)), [], verb);
+    assert.ok(changed.some((call) => call.includes(`/attachments/vx_red/${id}@eth0.json`)), verb);
+  }
+  assert.deepEqual(await node.changes(), []);
+});
+
+/** Calls that made or changed a file, but for devices. */
+function changesIn(calls: readonly string[]): string[] {
   assert.ok(calls.some((call) => call.startsWith("execve(")), "strace recorded nothing");
-  const done = calls.filter((call) => !/ = -1 /.test(call));
-  const changed = done.filter((call) => CHANGES.test(call) || /^open.*O_(CREAT|WRONLY|RDWR|TRUNC|TMPFILE)/.test(call))
-    .filter((call) => !/"\/(run\/vxlan-cni|dev)\//.test(call));
-  assert.deepEqual(changed, []);
+  return calls.filter((call) => !/ = -1 /.test(call))
+    .filter((call) => CHANGES.test(call) || /^open.*O_(CREAT|WRONLY|RDWR|TRUNC|TMPFILE)/.test(call))
+    .filter((call) => !/"\/dev\/|sa_family=AF_(NETLINK|PACKET|INET6)/.test(call));
+}
+
+function assertPristine(calls: readonly string[], around: string): void {
+  assert.deepEqual(changesIn(calls), []);
   // Deno reads the .npmrc of HOME and uses nothing of it; of the working directory it takes only the name.
   const looked = calls.filter((call) => !call.startsWith("getcwd("))
     .filter((call) =>
@@ -54,19 +75,26 @@ function assertPristine(calls: readonly string[], around: string): void {
   assert.deepEqual(looked, []);
 }
 
-/** Runs the executable under strace, one file for each thread so that no line is cut in two. */
 async function traced(
   cwd: string,
   args: readonly string[],
   env: Record<string, string>,
   stdin: string,
 ): Promise<{ stdout: string; calls: string[] }> {
+  let stdout = "";
+  const calls = await straced(async (strace) => {
+    stdout = await must([...strace, EXECUTABLE, ...args], { cwd, env, clearEnv: true, stdin });
+  });
+  return { stdout, calls };
+}
+
+/** What a program calls of the kernel that has to do with files; `run` starts it behind these words. One file for each thread so that no line is cut in two. */
+async function straced(run: (strace: readonly string[]) => Promise<unknown>): Promise<string[]> {
   const folder = await Deno.makeTempDir({ prefix: "vxlan-cni-trace-" });
   try {
-    const strace = ["strace", "-ff", "-qq", "-s", "4096", "-e", "trace=%file,bind,getcwd", "-o", `${folder}/thread`];
-    const stdout = await must([...strace, EXECUTABLE, ...args], { cwd, env, clearEnv: true, stdin });
+    await run(["strace", "-ff", "-qq", "-s", "4096", "-e", "trace=%file,bind,getcwd", "-o", `${folder}/thread`]);
     const files = [...Deno.readDirSync(folder)].map(({ name }) => Deno.readTextFileSync(`${folder}/${name}`));
-    return { stdout, calls: files.flatMap((text) => text.split("\n")).filter((line) => line !== "") };
+    return files.flatMap((text) => text.split("\n")).filter((line) => line !== "");
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

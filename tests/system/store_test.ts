@@ -162,12 +162,18 @@ Deno.test("files on disk are for root only; what is half written is nobody's", a
   store.write("a/b", "one");
   assert.deepEqual(["a/b", "a"].map((name) => (Deno.statSync(`${path}/${name}`).mode ?? 0) & 0o777), [0o600, 0o700]);
   assert.deepEqual(namesIn(`${path}/a`), ["b"]);
-  // Left by a process that died between writing and renaming.
+  // Being written by a process that lives: as yet nobody's.
   Deno.writeTextFileSync(`${path}/a/c~`, "half");
+  const writer = await holder(`${path}/a/c~`);
   assert.deepEqual([store.list("a"), store.read("a/c")], [["b"], undefined]);
+  assert.deepEqual(namesIn(`${path}/a`), ["b", "c~"]);
+  // Left by a process that died between writing and renaming.
+  await writer.end();
+  assert.deepEqual(store.list("a"), ["b"]);
+  assert.deepEqual(namesIn(`${path}/a`), ["b"]);
   Deno.writeTextFileSync(`${path}/a/b~`, "half");
   assert.equal(store.remove("a/b"), true);
-  assert.deepEqual(namesIn(`${path}/a`), ["c~"]);
+  assert.equal(await isThere(`${path}/a`), false);
 });
 
 Deno.test("a folder on disk goes with its last file, the root folder too", async () => {
