@@ -40,7 +40,7 @@ Deno.test("a call creates nothing on the host and looks at nothing around it", a
   assert.deepEqual(around.entries(), Object.keys(HOSTILE).sort());
 });
 
-Deno.test("an attachment writes its records, in the folder of the host's namespace, and two settings of each device", async () => {
+Deno.test("an attachment writes its records, in the folder of the host's namespace, and one setting of each device", async () => {
   await using node = await Node.make();
   const id = await node.container();
   const inode = (await node.host.must(["readlink", "/proc/self/ns/net"])).replace(/\D/g, "");
