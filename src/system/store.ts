@@ -139,14 +139,19 @@ export function fileStore(root: string, begun: () => void = () => {}): Store {
   /** Takes the file away, and every folder that is empty then. */
   function removeFile(name: string): boolean {
     if (onThere(name, "remove", (file) => (Deno.removeSync(file), true)) === undefined) return false;
-    for (let at = folderOf(path(name)); at.length >= root.length; at = folderOf(at)) {
+    removeFolders(path(name));
+    return true;
+  }
+
+  /** Takes away every folder that a file has left empty. */
+  function removeFolders(file: string): void {
+    for (let at = folderOf(file); at.length >= root.length; at = folderOf(at)) {
       try {
         Deno.removeSync(at);
       } catch {
         break;
       }
     }
-    return true;
   }
 
   return {
@@ -171,6 +176,7 @@ export function fileStore(root: string, begun: () => void = () => {}): Store {
       return inFolder(path(to), () => {
         try {
           on(from, "rename", (file) => Deno.renameSync(file, path(to)));
+          removeFolders(path(from));
           return true;
         } catch (error) {
           // Either the file or the folder that it is to go into is not there.

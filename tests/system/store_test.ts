@@ -186,6 +186,10 @@ Deno.test("a folder on disk goes with its last file, the root folder too", async
   store.remove("a/d");
   assert.equal(await isThere(path), false);
   store.write("a/b/c", "one");
+  store.rename("a/b/c", "d");
+  assert.deepEqual(namesIn(path), ["d"], "also when it got a name elsewhere");
+  store.rename("d", "a/b/c");
+  assert.deepEqual(namesIn(path), ["a"]);
   assert.equal(store.read("a/b/c"), "one", "and comes back");
 });
 
