@@ -10,7 +10,7 @@ const ROOT = path.dirname(import.meta.dirname ?? ".");
 /** The parts of the program: the start reads the one that is asked for. A limit in KiB for each, because its bytes are paid in every call that reads it. */
 const START = { source: "main.ts", limit: 6 };
 const PARTS: Readonly<Record<string, { source: string; limit: number }>> = {
-  plugin: { source: "src/entry/plugin.ts", limit: 110 },
+  plugin: { source: "src/entry/plugin.ts", limit: 111 },
   operator: { source: "src/entry/operator.ts", limit: 150 },
   upgrade: { source: "src/entry/upgrade.ts", limit: 110 },
 };

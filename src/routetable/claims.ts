@@ -46,6 +46,8 @@ export interface Claims {
   of(owner: string, otherwise?: Partial<ClaimRecord>): Claim[];
   /** Whether somebody on this node holds the address, whatever the routing table says. */
   isHeld(ip: Ip): boolean;
+  /** Whether the address is this claim's: a call that died in between may have recorded what another owner has. */
+  owns(claim: Claim): boolean;
   /** Claims an address on this node: in the ledger first, then in the kernel. Undefined when somebody here has it. */
   take(claim: Claim): Claim | undefined;
   /** Gives a claim to another owner; undefined when it has gone. */
@@ -127,6 +129,7 @@ export function openClaims({ kernel, store, world: { warn } }: Node): Claims {
       });
     },
     isHeld: (ip) => byAddress.has(formatIp(ip)) && !isVoid(ip),
+    owns: (claim) => ownsName(nameOf(claim), claim.ip),
     take(claim) {
       const { owner: _1, ip, ...record } = claim;
       const name = nameOf(claim);

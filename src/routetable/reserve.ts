@@ -105,7 +105,7 @@ export function giveBack(
     const isUsed = hasOthers(claims, device.name, owners);
     for (const claim of given.filter((one) => one.device === device.name)) {
       failed.attempt(() => {
-        const keep = isUsed && claim.metric === routeMetric && !isGateway(claim.owner) &&
+        const keep = isUsed && claims.owns(claim) && claim.metric === routeMetric && !isGateway(claim.owner) &&
           reservations(claims, device, claim.ip.version).length < reserve && kernel.link(claim.index) !== undefined;
         if (keep) keepReserved({ kernel, claims }, claim);
         else claims.release(claim);

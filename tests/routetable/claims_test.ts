@@ -14,6 +14,7 @@ import {
   ownerOf,
   RESERVED,
 } from "../../src/routetable/claims.ts";
+import { giveBack } from "../../src/routetable/reserve.ts";
 import { create } from "../../src/state/apply.ts";
 import { type Node, openNode } from "../../src/state/node.ts";
 import type { World } from "../../src/world.ts";
@@ -191,4 +192,17 @@ Deno.test("owners of attachments, of gateways and of reservations cannot be take
   equal(OWNER, "c1@eth0");
   deepEqual([isGateway(gatewayOwner("mv_red")), isGateway(OWNER), isGateway(RESERVED)], [true, false, false]);
   deepEqual([RESERVED.includes("@"), gatewayOwner("mv_red").includes("@")], [false, false]);
+});
+
+Deno.test("a claim whose call died before the address was its own is not kept in advance: the address is another one's", () => {
+  const there = ready();
+  const { node, claims } = there;
+  for (const [containerId, last] of [["c1", 5], ["c2", 6]] as const) {
+    claims.take(wanted(there, { owner: ownerOf({ containerId, ifname: "eth0" }), ip: ip(`10.97.1.${last}`) }));
+  }
+  const before = held(there);
+  const { owner: _1, ip: _2, ...record } = wanted(there);
+  claims.records.write("c3@eth0/mv_red@10.97.1.5", record);
+  giveBack({ ...node, claims }, claims.of("c3@eth0"), { reserve: 2, routeProtocol: 192, routeMetric: 0 });
+  deepEqual(held(there), before);
 });
