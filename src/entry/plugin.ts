@@ -23,7 +23,7 @@ export async function run(environment: Readonly<Record<string, string>>): Promis
     if (invocation.verb === "ADD") {
       for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, stop);
     }
-    if (hasEarlierLedger()) await (await import("./upgrade.ts")).run(environment);
+    if (hasEarlierLedger()) await (await import("./upgrade.ts")).run(environment, interrupted.signal);
     using node = openNode(realWorld(environment, interrupted.signal));
     const ipam = routetable(node);
     // Called by an IPAM's name, or with what only an IPAM plugin gets, through a wrapper that hides the name.

@@ -5,6 +5,8 @@ import { onFile } from "./file.ts";
 import { check, close, errno, libc, libcWaiting, open } from "./libc.ts";
 
 const ROOT = "/run/vxlan-cni";
+/** Lock of whoever takes over the records of an earlier version, and the last that is left of them. */
+export const UPGRADING = "upgrading";
 const O_RDWR = 2;
 const O_CREAT = 0o100;
 const O_NOFOLLOW = 0o400000;
@@ -28,9 +30,23 @@ export function ledgerOf(identity: string): Store {
   });
 }
 
-/** Whether an earlier version of this program left records, which were not in folders of namespaces. */
+/** Whether an earlier version of this program left records, which were not in folders of namespaces, or a call died that took them over. */
 export function hasEarlierLedger(): boolean {
-  return exists(`${ROOT}/hosts`) || exists(`${ROOT}/claims`);
+  return ["hosts", "claims", UPGRADING].some((name) => exists(`${ROOT}/${name}`));
+}
+
+/** Takes away those folders of an earlier version that are empty: it left them. */
+export function removeEarlierFolders(): void {
+  for (const name of ["hosts", "attachments", "adding", "claims", "claiming", "reserved", "lock"]) {
+    removeEmpty(`${ROOT}/${name}`);
+  }
+}
+
+function removeEmpty(folder: string): void {
+  try {
+    for (const { name, isDirectory } of Deno.readDirSync(folder)) if (isDirectory) removeEmpty(`${folder}/${name}`);
+    Deno.removeSync(folder);
+  } catch { /* It is not there, or holds something. */ }
 }
 
 export function earlierStore(): Store {
